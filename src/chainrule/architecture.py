@@ -1,0 +1,280 @@
+"""The frozen description of a network, checked once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule import activations, initializers, losses
+from chainrule.activations import Activation
+from chainrule.cost import Columns
+from chainrule.errors import InputError, listing, require_choice
+from chainrule.losses import Loss
+from chainrule.numerics import Array
+
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a network is, but for the values of its parameters.
+
+    Parameters
+    ----------
+    layer_sizes : tuple of int
+        n_0, n_1, ..., n_l: inputs, hidden layers, outputs.
+    activations : tuple of Activation
+        One for each of the layers 1..l.
+    loss : Loss
+        The loss it is trained for.
+    bias : bool, default True
+        Whether layers have biases.
+    dtype : {"float32", "float64"}, default "float32"
+        The type of parameters and outputs.
+
+    Raises
+    ------
+    InputError
+        If the parts do not fit each other.
+    """
+
+    layer_sizes: tuple[int, ...]
+    activations: tuple[Activation, ...]
+    loss: Loss
+    bias: bool = True
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        """Check every part in the order of the parameters."""
+        sizes = self.layer_sizes
+        if len(sizes) < 2 or any(
+            isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in sizes
+        ):
+            raise InputError(
+                "layer_sizes must be at least two positive whole numbers, inputs first and "
+                f"outputs last, such as [64, 32, 10], but got {list(sizes)}"
+            )
+        if len(self.activations) != self.n_layers:
+            raise InputError(
+                f"{self.n_layers} layers take {self.n_layers} activations, but got "
+                f"{len(self.activations)}"
+            )
+        for L, activation in enumerate(self.activations[:-1], 1):
+            if not activation.elementwise:
+                raise InputError(
+                    f"{activation.name} is for the output layer only, but hidden layer {L} has "
+                    "it: pass output_activation='softmax' and another activation"
+                )
+        self._check_loss()
+        require_choice("dtype", self.dtype, DTYPES)
+
+    def _check_loss(self) -> None:
+        loss, output = self.loss, self.activations[-1]
+        (low, high), (loss_low, loss_high) = output.range, loss.domain
+        if not output.own and (low < loss_low or high > loss_high):
+            fitting = [
+                a.name
+                for a in activations.NAMED.values()
+                if a.range[0] >= loss_low and a.range[1] <= loss_high
+            ]
+            recommended = [name for name in fitting if name in loss.folded] or fitting
+            raise InputError(
+                f"the loss {loss.name} needs outputs in [{loss_low:g}, {loss_high:g}], but "
+                f"{output.name} gives values in [{low:g}, {high:g}]: "
+                f"pass output_activation={recommended[0]!r} (also possible: "
+                f"{', '.join(name for name in fitting if name != recommended[0])})"
+            )
+        if self.n_outputs % loss.outputs_per_target:
+            raise InputError(
+                f"the loss {loss.name} takes {loss.outputs_per_target} outputs for each target "
+                f"(first all means, then all log-variances), but the network has "
+                f"{self.n_outputs} outputs"
+            )
+        if output.name == "softmax" and self.n_outputs == 1:
+            raise InputError(
+                "softmax over a single output is always 1: for two classes take 2 outputs, or "
+                "1 with output_activation='sigmoid' and loss='binary_cross_entropy'"
+            )
+
+    @property
+    def n_layers(self) -> int:
+        """The number l of layers with weights."""
+        return len(self.layer_sizes) - 1
+
+    @property
+    def n_inputs(self) -> int:
+        """The number n_0 of inputs."""
+        return self.layer_sizes[0]
+
+    @property
+    def n_outputs(self) -> int:
+        """The number n_l of outputs."""
+        return self.layer_sizes[-1]
+
+    @property
+    def n_targets(self) -> int:
+        """The number of columns of Y."""
+        return self.n_outputs // self.loss.outputs_per_target
+
+    @property
+    def shapes(self) -> list[tuple[tuple[int, int], tuple[int, ...]]]:
+        """The shapes of the weights and biases of each layer."""
+        pairs = zip(self.layer_sizes[1:], self.layer_sizes[:-1], strict=True)
+        return [((n_out, n_in), (n_out,) if self.bias else ()) for n_out, n_in in pairs]
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of weights and biases."""
+        return sum(math.prod(w) + (b[0] if b else 0) for w, b in self.shapes)
+
+    def views(self, parameters: Array) -> tuple[list[Array], list[Array | None]]:
+        """Return weights and biases as views into a flat array: W^1, B^1, W^2, B^2, ...
+
+        Biases are None where the architecture has none.
+        """
+        weights: list[Array] = []
+        biases: list[Array | None] = []
+        start = 0
+        for w, b in self.shapes:
+            end = start + math.prod(w)
+            weights.append(parameters[start:end].reshape(w))
+            start = end + (b[0] if b else 0)
+            biases.append(parameters[end:start] if b else None)
+        return weights, biases
+
+    def for_equations(self, parameters: Array) -> tuple[list[Any], list[Any], list[Any]]:
+        """Return W, B and sigma as `equations` takes them: counted from 1, samples as columns."""
+        weights, biases = self.views(parameters)
+        zeros = (np.zeros(len(w), parameters.dtype) for w in weights)
+        B = [zero if b is None else b for b, zero in zip(biases, zeros, strict=True)]
+        sigma = [a if a.elementwise else Columns(a) for a in self.activations]
+        return [None, *weights], [None, *B], [None, *sigma]
+
+    def initial_parameters(
+        self, weight_init: str | initializers.Initializer, rng: np.random.Generator
+    ) -> Array:
+        """Return a new flat array of parameters, biases zero.
+
+        Raises
+        ------
+        InputError
+            If the initializer is not known, or the memory does not suffice.
+        """
+        try:
+            parameters = np.zeros(self.n_parameters, self.dtype)
+        except MemoryError:
+            size = self.n_parameters * np.dtype(self.dtype).itemsize
+            raise InputError(
+                f"layer_sizes {list(self.layer_sizes)} make {self.n_parameters:,} parameters, "
+                f"which need {size / 2**30:.1f} GiB, more than there is: take smaller layers"
+            ) from None
+        for w, activation in zip(self.views(parameters)[0], self.activations, strict=True):
+            chosen = activation.weight_init if weight_init == "auto" else weight_init
+            w[...] = initializers.draw(initializers.get(chosen), rng, w.shape)
+        return parameters
+
+    def check_own(self, outputs: Array, targets: Array) -> None:
+        """Check the derivatives of functions that a user defined, a few samples given."""
+        for activation in set(self.activations):
+            if activation.own and activation.check:
+                activations.check_derivative(activation)
+        if self.loss.own and self.loss.check:
+            losses.check_derivative(self.loss, outputs[:8], targets[:8])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the description as plain lists, strings and numbers."""
+        return {
+            "layer_sizes": list(self.layer_sizes),
+            "activations": [a.name for a in self.activations],
+            "loss": self.loss.name,
+            "bias": self.bias,
+            "dtype": self.dtype,
+            "own": sorted(x.name for x in {*self.activations, self.loss} if x.own),
+        }
+
+    @classmethod
+    def from_json(
+        cls, description: dict[str, Any], own: Iterable[Activation | Loss] = ()
+    ) -> Architecture:
+        """Return the architecture that `to_json` described.
+
+        Parameters
+        ----------
+        description : dict
+            As returned by `to_json`.
+        own : iterable of Activation and Loss
+            Functions of the user's that the description names.
+
+        Raises
+        ------
+        InputError
+            If a function of the user's is not among `own`.
+        """
+        given = {x.name: x for x in own}
+        if missing := sorted(set(description["own"]) - set(given)):
+            raise InputError(
+                f"the network uses {listing(missing)}, which you defined yourself and a file "
+                "cannot hold: pass the Activation or Loss in own=[...]"
+            )
+
+        def find(name: str, get: Callable[[str], Any], kind: type) -> Any:
+            found = given[name] if name in description["own"] else get(name)
+            if not isinstance(found, kind):
+                raise InputError(f"own has {found!r} for {name!r}: pass the {kind.__name__}")
+            return found
+
+        return cls(
+            tuple(description["layer_sizes"]),
+            tuple(find(a, activations.get, Activation) for a in description["activations"]),
+            find(description["loss"], losses.get, Loss),
+            bool(description["bias"]),
+            description["dtype"],
+        )
+
+
+def build(
+    layer_sizes: Sequence[int],
+    activation: str | Activation | Sequence[str | Activation],
+    output_activation: str | Activation,
+    loss: str | Loss,
+    bias: bool,
+    dtype: Any,
+) -> Architecture:
+    """Return the architecture for the arguments of `Network`, names resolved.
+
+    Raises
+    ------
+    InputError
+        If an argument is of the wrong kind, or the parts do not fit each other.
+    """
+    try:
+        sizes = tuple(int(n) if n == int(n) else n for n in layer_sizes)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"layer_sizes must be a list such as [64, 32, 10], but got {layer_sizes!r}"
+        ) from None
+    n_hidden = max(len(sizes) - 2, 0)
+    if isinstance(activation, str | Activation):
+        hidden = [activation] * n_hidden
+    else:
+        hidden = list(activation)
+        if len(hidden) != n_hidden:
+            raise InputError(
+                f"activation must be one name or one for each of the {n_hidden} hidden layers, "
+                f"but got {len(hidden)}: the output layer has output_activation"
+            )
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        name = str(dtype)
+    return Architecture(
+        sizes,
+        tuple(activations.get(a) for a in (*hidden, output_activation)),
+        losses.get(loss),
+        bool(bias),
+        require_choice("dtype", name, DTYPES),
+    )

@@ -1,0 +1,105 @@
+"""C of one batch, as the derivation's equations ask for it: samples are columns.
+
+Everything else in the package has samples as rows; this is where the two meet.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.activations import Activation
+from chainrule.losses import Loss
+from chainrule.numerics import Array
+
+
+class BatchCost:
+    """The loss of a batch as a function of the last layer.
+
+    Parameters
+    ----------
+    loss : Loss
+        The loss of one sample.
+    activation : Activation
+        The output activation.
+    Y : array of shape (n, n_targets)
+        The targets.
+    sample_weight : array of shape (n,), optional
+        Weights of the samples; None weighs all alike.
+
+    Notes
+    -----
+    C = sum_i w_i c_i / sum_i w_i, so that a sample of weight 2 counts as two samples. If all
+    weights of the batch are zero, so are C and its derivatives.
+    """
+
+    def __init__(
+        self, loss: Loss, activation: Activation, Y: Array, sample_weight: Array | None = None
+    ) -> None:
+        self.loss, self.activation, self.Y = loss, activation, Y
+        self.folded = None if activation.own else loss.folded.get(activation.name)
+        self.share: Any = None
+        """What each sample contributes of its own loss; None stands for 1/n."""
+        if sample_weight is not None:
+            total = sample_weight.sum()
+            self.share = sample_weight / (total if total else 1)
+
+    def value(self, rho: Array, phi: Array) -> Any:
+        """Return C, for rho^l and phi^l of shape (n_l, n)."""
+        if self.folded is None:
+            samples = self.loss.per_sample(phi.T, self.Y)
+        else:
+            samples = self.folded.value(rho.T, phi.T, self.Y).sum(axis=1)
+        return samples.sum() / len(samples) if self.share is None else samples @ self.share
+
+    def omega(self, phi: Array) -> Array:
+        """Return omega^l = dC/dphi^l, of shape (n_l, n)."""
+        return self._averaged(self.loss.derivative(phi.T, self.Y))
+
+    def lambda_(self, rho: Array, phi: Array) -> Array | None:
+        """Return dC/drho^l of shape (n_l, n) in closed form, or None: omega o sigma'(rho)."""
+        if self.folded is not None:
+            return self._averaged(self.folded.derivative(rho.T, phi.T, self.Y))
+        if not self.activation.elementwise:
+            return self.activation.pull_back(self.omega(phi).T, rho.T, phi.T).T
+        return None
+
+    def _averaged(self, derivative: Array) -> Array:
+        """Return rows of derivatives as columns, each with its sample's share."""
+        columns = derivative.T
+        return columns / columns.shape[1] if self.share is None else columns * self.share
+
+
+class UnitCost:
+    """The cost that is the k-th output alone: its gradients are row k of the Jacobian."""
+
+    def __init__(self, activation: Activation, k: int) -> None:
+        self.activation, self.k = activation, k
+
+    def omega(self, phi: Array) -> Array:
+        """Return omega^l: 1 for output k, 0 for the others."""
+        omega = np.zeros_like(phi)
+        omega[self.k] = 1
+        return omega
+
+    def lambda_(self, rho: Array, phi: Array) -> Array | None:
+        """Return dC/drho^l in closed form where the activation is not elementwise."""
+        if self.activation.elementwise:
+            return None
+        return self.activation.pull_back(self.omega(phi).T, rho.T, phi.T).T
+
+
+class Columns:
+    """An activation that takes samples as columns, for the output layer's softmax."""
+
+    def __init__(self, activation: Activation) -> None:
+        self.activation = activation
+
+    def sigma(self, rho: Array) -> Array:
+        """Return phi for rho of shape (n_L, n)."""
+        return self.activation.sigma(rho.T).T
+
+    def slope(self, rho: Array, phi: Array) -> Array:
+        """Raise InputError: there is no elementwise derivative."""
+        return self.activation.slope(rho.T, phi.T).T

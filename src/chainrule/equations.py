@@ -1,0 +1,188 @@
+"""The derivation of backpropagation, one statement per numbered equation.
+
+Read it beside the derivation, whose symbols it keeps (`chainrule.notation` lists them).
+Layers are counted from 1 to l, so ``W[L]`` is the weight matrix of layer L, of shape
+(n_L, n_(L-1)), and ``W[0]`` is None. Samples are columns: ``phi[L]`` and ``rho[L]`` have
+shape (n_L, n). A product with a ``.T`` sums over the samples by itself, and ``.sum(axis=1)``
+does for the biases; the 1/n of the mean is in C.
+
+What a layer's activation and the cost have to offer:
+
+- ``sigma[L].sigma(rho)`` and ``sigma[L].slope(rho, phi)``, the derivative sigma'(rho), which
+  may use that phi = sigma(rho) is known;
+- ``cost.omega(phi)``, the derivative dC/dphi^l;
+- ``cost.lambda_(rho, phi)``, the derivative dC/drho^l, or None. The derivation assumes that
+  phi_j depends on rho_j alone. Where that fails (softmax), or where sigma and C cancel
+  (softmax or sigmoid with cross-entropy: lambda^l = phi^l - y, up to the 1/n), this closed
+  form takes the place of omega^l o sigma'(rho^l); nothing else changes.
+
+Nothing here needs numbers: on arrays of SymPy symbols, with sigma an unknown function, the
+same statements give the symbolic gradient, which `chainrule.prove` compares with SymPy's.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from chainrule.errors import InputError
+from chainrule.numerics import Array
+
+
+class Sigma(Protocol):
+    """The activation of one layer."""
+
+    def sigma(self, rho: Array, /) -> Array: ...
+    def slope(self, rho: Array, phi: Array, /) -> Array: ...
+
+
+class Cost(Protocol):
+    """C as a function of the last layer."""
+
+    def omega(self, phi: Array, /) -> Array: ...
+    def lambda_(self, rho: Array, phi: Array, /) -> Array | None: ...
+
+
+class Layers(list[Any]):
+    """One quantity for L = 0..l, None where it is not defined; notes the order of computing."""
+
+    def __init__(self, symbol: str, l: int, order: list[tuple[str, int]]) -> None:  # noqa: E741
+        super().__init__([None] * (l + 1))
+        self.symbol, self.order = symbol, order
+
+    def __setitem__(self, L: Any, value: Any) -> None:
+        super().__setitem__(L, value)
+        self.order.append((self.symbol, L))
+
+
+@dataclass
+class Quantities:
+    """Everything that the derivation names, and the order in which it was computed."""
+
+    l: int  # noqa: E741 - the derivation's name for the number of layers
+    order: list[tuple[str, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Make one empty place per layer for each symbol."""
+        self.rho, self.phi, self.omega, self.lambda_, self.grad_W, self.grad_B = (
+            Layers(symbol, self.l, self.order)
+            for symbol in ("rho", "phi", "omega", "lambda_", "grad_W", "grad_B")
+        )
+
+
+def forward(W: Sequence[Any], B: Sequence[Any], sigma: Sequence[Any], X: Array) -> Quantities:
+    """The forward pass: the definition of the network."""
+    q = Quantities(len(W) - 1)
+    q.phi[0] = X
+    for L in range(1, q.l + 1):
+        q.rho[L] = W[L] @ q.phi[L - 1] + B[L][:, None]
+        q.phi[L] = sigma[L].sigma(q.rho[L])
+    return q
+
+
+def lambda_form(
+    q: Quantities, W: Sequence[Any], sigma: Sequence[Any], cost: Cost, inputs: bool = True
+) -> Quantities:
+    """The backward pass with lambda^L = omega^L o sigma'(rho^L), formed once: B1, B2, B3.
+
+    This is the form that trains. With ``inputs=False`` it leaves out omega^0 = dC/dX.
+    """
+    q.omega[q.l] = cost.omega(q.phi[q.l])
+    for L in range(q.l, 0, -1):
+        q.lambda_[L] = through_sigma(L, q, sigma, cost)
+        q.grad_B[L] = q.lambda_[L].sum(axis=1)  # B2
+        q.grad_W[L] = q.lambda_[L] @ q.phi[L - 1].T  # B3
+        if L > 1 or inputs:
+            q.omega[L - 1] = W[L].T @ q.lambda_[L]  # B1
+    return q
+
+
+def omega_form(q: Quantities, W: Sequence[Any], sigma: Sequence[Any], cost: Cost) -> Quantities:
+    """The backward pass with the error omega^L = dC/dphi^L: A1, A2, A3.
+
+    The product omega^L o sigma'(rho^L) is formed again in each of the three.
+    """
+    q.omega[q.l] = cost.omega(q.phi[q.l])
+    for L in range(q.l, 0, -1):
+        q.grad_B[L] = through_sigma(L, q, sigma, cost).sum(axis=1)  # A2
+        q.grad_W[L] = through_sigma(L, q, sigma, cost) @ q.phi[L - 1].T  # A3
+        q.omega[L - 1] = W[L].T @ through_sigma(L, q, sigma, cost)  # A1
+    return q
+
+
+def through_sigma(L: int, q: Quantities, sigma: Sequence[Any], cost: Cost) -> Array:
+    """Return omega^L o sigma'(rho^L), or what takes its place at the output."""
+    closed_form = cost.lambda_(q.rho[L], q.phi[L]) if L == q.l else None
+    if closed_form is not None:
+        return closed_form
+    slope: Array = sigma[L].slope(q.rho[L], q.phi[L])
+    return q.omega[L] * slope
+
+
+def paths_form(
+    q: Quantities,
+    W: Sequence[Any],
+    sigma: Sequence[Any],
+    cost: Cost,
+    limit: int = 200_000,
+) -> Quantities:
+    """The sum over every path a, b, ..., f from the cost down, "directly, quite expensive".
+
+    A path to unit j of layer L chooses one unit of each layer from l to L + 1. Its product
+    is dC/drho^l_a, then for every step down W^M_ab, the derivative of rho^M_a by
+    phi^(M-1)_b, and sigma'(rho^(M-1)_b). Each parameter sums over its paths anew.
+
+    Raises
+    ------
+    InputError
+        If there are more than `limit` paths.
+    """
+    n = [len(phi) for phi in q.phi]
+    if (count := count_paths(n)) > limit:
+        raise InputError(
+            f"a network of {'-'.join(map(str, n))} has {count:,} paths from its parameters and "
+            f"inputs to the cost, more than the limit of {limit:,}: take a smaller network, "
+            "raise limit, or use form='omega' or 'lambda'"
+        )
+    q.omega[q.l] = cost.omega(q.phi[q.l])
+    top = through_sigma(q.l, q, sigma, cost)
+    slope = [None, *(sigma[L].slope(q.rho[L], q.phi[L]) for L in range(1, q.l))]
+
+    def paths(L: int, j: int) -> Iterator[tuple[int, ...]]:
+        return itertools.product(*(range(n[M]) for M in range(q.l, L, -1)), [j])
+
+    def product(path: tuple[int, ...]) -> Array:
+        term = top[path[0]]
+        for M, (a, b) in zip(range(q.l, 0, -1), itertools.pairwise(path), strict=False):
+            term = term * W[M][a, b]
+            if M > 1:  # phi^0 is the input: there is no sigma before it
+                term = term * slope[M - 1][b]
+        return term
+
+    for L in range(q.l, 0, -1):
+        q.grad_B[L] = np.array(
+            [sum(product(path).sum() for path in paths(L, j)) for j in range(n[L])]
+        )
+        q.grad_W[L] = np.array(
+            [
+                [sum((product(path) * phi_k).sum() for path in paths(L, j)) for phi_k in q.phi[L - 1]]
+                for j in range(n[L])
+            ]
+        )
+    q.omega[0] = np.array([sum(product(path) for path in paths(0, j)) for j in range(n[0])])
+    return q
+
+
+def count_paths(n: Sequence[int]) -> int:
+    """Return the number of paths from all weights, biases and inputs to the cost.
+
+    >>> count_paths([2, 3, 2])  # 3*2 and 2*3*2 from weights, 2 and 3*2 from biases, 2*3*2
+    38
+    """
+    below = [math.prod(n[L:]) for L in range(len(n))]
+    return sum((n[L - 1] + 1) * below[L] for L in range(1, len(n))) + below[0]

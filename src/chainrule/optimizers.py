@@ -1,0 +1,332 @@
+"""Optimizers: each a pair of functions, `init` and `update`.
+
+``init(theta)`` returns the state, arrays by name, that starts at the parameters theta;
+``update(theta, g, state, eta, t)`` makes step t = 1, 2, ... with the gradient g and the
+learning rate eta, changing theta and the state in place. Everything acts on each entry of
+one flat array, so that an optimizer knows nothing of layers. The equations use the same
+names; a prime marks the new value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from chainrule.errors import InputError, require_choice
+from chainrule.numerics import Array
+
+State = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Base class: the learning rate, and how state is initialised.
+
+    Parameters
+    ----------
+    learning_rate : float, optional
+        Takes the place of the ``learning_rate`` given to ``fit``.
+    """
+
+    learning_rate: float | None = None
+    _: KW_ONLY
+
+    slots: ClassVar[tuple[str, ...]] = ()
+    """The names of the arrays of the state; all start at zero."""
+
+    def __post_init__(self) -> None:
+        """Check that every number is in its range."""
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is None or isinstance(value, bool):
+                continue
+            low, high = (0, 1) if item.name in _FRACTIONS else (0, np.inf)
+            if not (isinstance(value, int | float) and low <= value < high):
+                raise InputError(
+                    f"{item.name} of {type(self).__name__} must be a number in [{low}, {high}), "
+                    f"but is {value!r}"
+                )
+
+    @property
+    def name(self) -> str:
+        """The name that ``fit`` takes for it."""
+        return next(name for name, kind in NAMED.items() if kind is type(self))
+
+    def init(self, theta: Array) -> State:
+        """Return the state before the first step."""
+        return {slot: np.zeros_like(theta) for slot in self.slots}
+
+    def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
+        """Make step `t`, in place."""
+        raise TypeError(f"{type(self).__name__} is a base class: define update")
+
+
+_FRACTIONS = ("beta1", "beta2", "momentum", "decay")
+
+
+@dataclass(frozen=True)
+class GradientDescent(Optimizer):
+    """Gradient descent, the standard one (Cauchy 1847).
+
+    theta' = theta - eta g
+    """
+
+    def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
+        """Make step `t`, in place."""
+        theta -= eta * g
+
+
+@dataclass(frozen=True)
+class Momentum(Optimizer):
+    """Gradient descent with momentum.
+
+    v' = momentum v - eta g
+
+    theta' = theta + v' (Polyak 1964), or, with ``nesterov=True``,
+    theta' = theta + momentum v' - eta g (Nesterov 1983, in the form of Sutskever et al.
+    2013, ICML, section 2).
+    """
+
+    momentum: float = 0.9
+    nesterov: bool = False
+
+    slots = ("v",)
+
+    def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
+        """Make step `t`, in place."""
+        v = state["v"]
+        v *= self.momentum
+        v -= eta * g
+        theta += self.momentum * v - eta * g if self.nesterov else v
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """RMSprop (Tieleman and Hinton 2012, lecture 6.5).
+
+    v' = decay v + (1 - decay) g^2
+
+    theta' = theta - eta g / (sqrt(v') + epsilon)
+    """
+
+    decay: float = 0.99
+    epsilon: float = 1e-8
+
+    slots = ("v",)
+
+    def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
+        """Make step `t`, in place."""
+        v = state["v"]
+        _average(v, g * g, self.decay)
+        theta -= eta * g / (np.sqrt(v) + self.epsilon)
+
+
+@dataclass(frozen=True)
+class Adagrad(Optimizer):
+    """Adagrad (Duchi et al. 2011, JMLR 12, 2121-2159).
+
+    v' = v + g^2
+
+    theta' = theta - eta g / (sqrt(v') + epsilon)
+    """
+
+    epsilon: float = 1e-10
+
+    slots = ("v",)
+
+    def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
+        """Make step `t`, in place."""
+        v = state["v"]
+        v += g * g
+        theta -= eta * g / (np.sqrt(v) + self.epsilon)
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1).
+
+    m' = beta1 m + (1 - beta1) g
+
+    v' = beta2 v + (1 - beta2) g^2
+
+    theta' = theta - eta (m' / (1 - beta1^t)) / (sqrt(v' / (1 - beta2^t)) + epsilon)
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    slots = ("m", "v")
+
+    def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
+        """Make step `t`, in place."""
+        m, v = state["m"], state["v"]
+        _average(m, g, self.beta1)
+        _average(v, g * g, self.beta2)
+        denominator = np.sqrt(v)
+        denominator *= (1 - self.beta2**t) ** -0.5
+        denominator += self.epsilon
+        theta -= (eta / (1 - self.beta1**t)) * m / denominator
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101).
+
+    theta' = (1 - eta weight_decay) theta, and then the step of Adam. As in other
+    implementations, the biases decay too.
+    """
+
+    weight_decay: float = 0.01
+
+    def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
+        """Make step `t`, in place."""
+        theta *= 1 - eta * self.weight_decay
+        super().update(theta, g, state, eta, t)
+
+
+@dataclass(frozen=True)
+class NAdam(Optimizer):
+    """Adam with Nesterov momentum (Dozat 2016, ICLR workshop, algorithm 2).
+
+    mu_t = beta1 (1 - 0.5 * 0.96^(t momentum_decay)), M_t = mu_1 mu_2 ... mu_t
+
+    m' = beta1 m + (1 - beta1) g, v' = beta2 v + (1 - beta2) g^2
+
+    theta' = theta - eta (mu_(t+1) m' / (1 - M_(t+1)) + (1 - mu_t) g / (1 - M_t))
+    / (sqrt(v' / (1 - beta2^t)) + epsilon)
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    momentum_decay: float = 4e-3
+
+    slots = ("m", "v")
+
+    def init(self, theta: Array) -> State:
+        """Return the state before the first step; M is a product over the steps."""
+        return {**super().init(theta), "M": np.ones(1)}
+
+    def _mu(self, t: int) -> float:
+        return self.beta1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay))
+
+    def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
+        """Make step `t`, in place."""
+        m, v, M = state["m"], state["v"], state["M"]
+        _average(m, g, self.beta1)
+        _average(v, g * g, self.beta2)
+        mu, mu_next = self._mu(t), self._mu(t + 1)
+        M *= mu
+        denominator = np.sqrt(v * (1 / (1 - self.beta2**t))) + self.epsilon
+        theta -= (eta * mu_next / float(1 - M[0] * mu_next)) * m / denominator
+        theta -= (eta * (1 - mu) / float(1 - M[0])) * g / denominator
+
+
+@dataclass(frozen=True)
+class Lion(Optimizer):
+    """Lion, the evolved sign momentum (Chen et al. 2023, arXiv:2302.06675, algorithm 2).
+
+    theta' = theta - eta (sign(beta1 m + (1 - beta1) g) + weight_decay theta)
+
+    m' = beta2 m + (1 - beta2) g
+
+    Every step has the size eta: take a third to a tenth of Adam's.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+
+    slots = ("m",)
+
+    def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
+        """Make step `t`, in place."""
+        m = state["m"]
+        direction = np.sign(self.beta1 * m + (1 - self.beta1) * g)
+        theta -= eta * (direction + self.weight_decay * theta)
+        _average(m, g, self.beta2)
+
+
+@dataclass(frozen=True)
+class Rprop(Optimizer):
+    """Resilient backpropagation (Riedmiller and Braun 1993), the variant iRprop-.
+
+    Igel and Huesken 2003, Neurocomputing 50, 105-123. For every entry, with the previous
+    gradient h:
+
+    s' = min(s grow, largest) where g h > 0; max(s shrink, smallest) where g h < 0, and then
+    g is taken as 0; theta' = theta - sign(g) s'
+
+    The steps s start at eta. It looks at signs alone, so it needs the whole data in each
+    step: ``batch_size=len(X)``.
+    """
+
+    shrink: float = 0.5
+    grow: float = 1.2
+    smallest: float = 1e-6
+    largest: float = 50.0
+
+    slots = ("h", "s")
+
+    def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
+        """Make step `t`, in place."""
+        h, s = state["h"], state["s"]
+        if t == 1:
+            s[:] = eta
+        agreement = np.sign(g * h)
+        s *= np.where(agreement > 0, self.grow, np.where(agreement < 0, self.shrink, 1))
+        np.clip(s, self.smallest, self.largest, out=s)
+        h[:] = np.where(agreement < 0, 0, g)
+        theta -= np.sign(h) * s
+
+
+def _average(mean: Array, value: Array, decay: float) -> None:
+    """Move an exponential moving average towards `value`, in place."""
+    mean *= decay
+    mean += (1 - decay) * value
+
+
+NAMED: dict[str, type[Optimizer]] = {
+    "gradient_descent": GradientDescent,
+    "momentum": Momentum,
+    "rmsprop": RMSprop,
+    "adagrad": Adagrad,
+    "adam": Adam,
+    "adamw": AdamW,
+    "nadam": NAdam,
+    "lion": Lion,
+    "rprop": Rprop,
+}
+ALIASES: dict[str, Callable[..., Optimizer]] = {
+    "sgd": GradientDescent,
+    "nesterov": lambda: Momentum(nesterov=True),
+}
+FULL_BATCH = ("lbfgs", "lm")
+"""Names of the methods that see all the data at once, and have no per-step update."""
+
+
+def get(optimizer: str | Optimizer) -> Optimizer:
+    """Return the optimizer of that name with its defaults, or `optimizer` itself if it is one.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name; the closest is named.
+
+    Examples
+    --------
+    >>> get("momentum")
+    Momentum(learning_rate=None, momentum=0.9, nesterov=False)
+    """
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
+        return optimizer()
+    makers: dict[str, Callable[..., Any]] = {**NAMED, **ALIASES}
+    made = makers[require_choice("optimizer", optimizer, [*makers, *FULL_BATCH])]()
+    assert isinstance(made, Optimizer)
+    return made
