@@ -115,11 +115,10 @@ class Softmax(Activation):
 
     def pull_back(self, gradient: Array, x: Array, y: Array) -> Array:
         """Return dC/dx_j = y_j (g_j - sum_k g_k y_k) for the gradient g = dC/dy of each row."""
-        del x
         return np.asarray(y * (gradient - (gradient * y).sum(axis=-1, keepdims=True)))
 
 
-def _no_sigma_prime(x: Array) -> Array:
+def _no_sigma_prime(_: Array) -> Array:
     raise InputError(
         "softmax has no elementwise derivative sigma_prime, because each output depends on "
         "every pre-activation of its sample: use its pull_back"
@@ -208,9 +207,7 @@ gelu = _plain(
 )
 silu = _plain("silu", lambda x: x * numerics.sigmoid(x), _silu_prime, weight_init="he")
 mish = _plain("mish", lambda x: x * np.tanh(numerics.softplus(x)), _mish_prime, weight_init="he")
-softplus = _plain(
-    "softplus", numerics.softplus, numerics.sigmoid, range=POSITIVE, weight_init="he"
-)
+softplus = _plain("softplus", numerics.softplus, numerics.sigmoid, range=POSITIVE, weight_init="he")
 softsign = _plain(
     "softsign",
     lambda x: x / (1 + numerics.magnitude(x)),

@@ -5,18 +5,44 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from chainrule import activations, initializers, losses
 from chainrule.activations import Activation
-from chainrule.cost import Columns
 from chainrule.errors import InputError, listing, require_choice
 from chainrule.losses import Loss
 from chainrule.numerics import Array
 
 DTYPES = ("float32", "float64")
+
+
+class Columns:
+    """An activation that takes samples as columns, for the output layer's softmax."""
+
+    def __init__(self, activation: Activation) -> None:
+        self.activation = activation
+
+    def sigma(self, rho: Array) -> Array:
+        """Return phi for rho of shape (n_L, n)."""
+        return self.activation.sigma(rho.T).T
+
+    def slope(self, rho: Array, phi: Array) -> Array:
+        """Raise InputError: there is no elementwise derivative."""
+        return self.activation.slope(rho.T, phi.T).T
+
+
+class Parametrized(Protocol):
+    """An architecture with its parameters, such as a `Network`."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """What the network is."""
+
+    @property
+    def parameters(self) -> Array:
+        """All weights and biases, flat."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +211,21 @@ class Architecture:
         if self.loss.own and self.loss.check:
             losses.check_derivative(self.loss, outputs[:8], targets[:8])
 
+    def summary(self) -> str:
+        """Return a table of the layers."""
+        width = max(10, *(len(activation.name) for activation in self.activations))
+        lines = [
+            f"layer  units  {'activation':<{width}}  {'weights':>11}  biases",
+            f"    0  {self.n_inputs:>5}  (input)",
+        ]
+        for L, (a, (w, b)) in enumerate(zip(self.activations, self.shapes, strict=True), 1):
+            shape = f"{w[0]} x {w[1]}"
+            lines.append(
+                f"{L:>5}  {w[0]:>5}  {a.name:<{width}}  {shape:>11}  {b[0] if b else 'none':>6}"
+            )
+        lines.append(f"{self.n_parameters:,} parameters, {self.dtype}, loss {self.loss.name}")
+        return "\n".join(lines)
+
     def to_json(self) -> dict[str, Any]:
         """Return the description as plain lists, strings and numbers."""
         return {
@@ -193,7 +234,10 @@ class Architecture:
             "loss": self.loss.name,
             "bias": self.bias,
             "dtype": self.dtype,
-            "own": sorted(x.name for x in {*self.activations, self.loss} if x.own),
+            "own": sorted(
+                {a.name for a in self.activations if a.own}
+                | ({self.loss.name} if self.loss.own else set())
+            ),
         }
 
     @classmethod

@@ -88,18 +88,3 @@ class UnitCost:
         if self.activation.elementwise:
             return None
         return self.activation.pull_back(self.omega(phi).T, rho.T, phi.T).T
-
-
-class Columns:
-    """An activation that takes samples as columns, for the output layer's softmax."""
-
-    def __init__(self, activation: Activation) -> None:
-        self.activation = activation
-
-    def sigma(self, rho: Array) -> Array:
-        """Return phi for rho of shape (n_L, n)."""
-        return self.activation.sigma(rho.T).T
-
-    def slope(self, rho: Array, phi: Array) -> Array:
-        """Raise InputError: there is no elementwise derivative."""
-        return self.activation.slope(rho.T, phi.T).T

@@ -25,59 +25,61 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
+from chainrule.counting import Tally
 from chainrule.errors import InputError
 from chainrule.numerics import Array
-
-
-class Sigma(Protocol):
-    """The activation of one layer."""
-
-    def sigma(self, rho: Array, /) -> Array: ...
-    def slope(self, rho: Array, phi: Array, /) -> Array: ...
 
 
 class Cost(Protocol):
     """C as a function of the last layer."""
 
-    def omega(self, phi: Array, /) -> Array: ...
-    def lambda_(self, rho: Array, phi: Array, /) -> Array | None: ...
+    def omega(self, phi: Array, /) -> Array:
+        """Return dC/dphi^l."""
+
+    def lambda_(self, rho: Array, phi: Array, /) -> Array | None:
+        """Return dC/drho^l in closed form, or None: it is omega^l o sigma'(rho^l)."""
 
 
-class Layers(list[Any]):
-    """One quantity for L = 0..l, None where it is not defined; notes the order of computing."""
-
-    def __init__(self, symbol: str, l: int, order: list[tuple[str, int]]) -> None:  # noqa: E741
-        super().__init__([None] * (l + 1))
-        self.symbol, self.order = symbol, order
-
-    def __setitem__(self, L: Any, value: Any) -> None:
-        super().__setitem__(L, value)
-        self.order.append((self.symbol, L))
-
-
-@dataclass
 class Quantities:
-    """Everything that the derivation names, and the order in which it was computed."""
+    """Everything that the derivation names: for each symbol a list over L = 0..l.
 
-    l: int  # noqa: E741 - the derivation's name for the number of layers
-    order: list[tuple[str, int]] = field(default_factory=list)
+    Entries are None where the quantity is not defined, or not yet. ``order`` notes what was
+    computed when, and how many multiplications the tally, if there is one, had then counted.
+    """
 
-    def __post_init__(self) -> None:
-        """Make one empty place per layer for each symbol."""
+    def __init__(self, l: int, tally: Tally | None = None) -> None:
+        self.l, self.tally = l, tally
+        self.order: list[tuple[str, int, int]] = []
+        symbols = ("rho", "phi", "omega", "lambda_", "grad_W", "grad_B")
         self.rho, self.phi, self.omega, self.lambda_, self.grad_W, self.grad_B = (
-            Layers(symbol, self.l, self.order)
-            for symbol in ("rho", "phi", "omega", "lambda_", "grad_W", "grad_B")
+            _Layers(symbol, self) for symbol in symbols
         )
 
 
-def forward(W: Sequence[Any], B: Sequence[Any], sigma: Sequence[Any], X: Array) -> Quantities:
+class _Layers(list[Any]):
+    def __init__(self, symbol: str, quantities: Quantities) -> None:
+        super().__init__([None] * (quantities.l + 1))
+        self.symbol, self.quantities = symbol, quantities
+
+    def __setitem__(self, L: Any, value: Any) -> None:
+        super().__setitem__(L, value)
+        tally = self.quantities.tally
+        self.quantities.order.append((self.symbol, L, tally.multiplications if tally else 0))
+
+
+def forward(
+    W: Sequence[Any],
+    B: Sequence[Any],
+    sigma: Sequence[Any],
+    X: Array,
+    tally: Tally | None = None,
+) -> Quantities:
     """The forward pass: the definition of the network."""
-    q = Quantities(len(W) - 1)
+    q = Quantities(len(W) - 1, tally)
     q.phi[0] = X
     for L in range(1, q.l + 1):
         q.rho[L] = W[L] @ q.phi[L - 1] + B[L][:, None]
@@ -170,7 +172,10 @@ def paths_form(
         )
         q.grad_W[L] = np.array(
             [
-                [sum((product(path) * phi_k).sum() for path in paths(L, j)) for phi_k in q.phi[L - 1]]
+                [
+                    sum((product(path) * phi_k).sum() for path in paths(L, j))
+                    for phi_k in q.phi[L - 1]
+                ]
                 for j in range(n[L])
             ]
         )
@@ -186,3 +191,6 @@ def count_paths(n: Sequence[int]) -> int:
     """
     below = [math.prod(n[L:]) for L in range(len(n))]
     return sum((n[L - 1] + 1) * below[L] for L in range(1, len(n))) + below[0]
+
+
+BACKWARD = {"paths": paths_form, "omega": omega_form, "lambda": lambda_form}

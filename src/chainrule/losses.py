@@ -137,9 +137,9 @@ absolute_error = _built_in(
 log_cosh = _built_in(
     "log_cosh",
     # log((e^d + e^-d) / 2), with the larger exponential taken out
-    lambda p, y: numerics.softplus(-2 * numerics.magnitude(p - y))
-    + numerics.magnitude(p - y)
-    - math.log(2),
+    lambda p, y: (
+        numerics.softplus(-2 * numerics.magnitude(p - y)) + numerics.magnitude(p - y) - math.log(2)
+    ),
     lambda p, y: np.tanh(p - y),
 )
 hinge = _built_in(
@@ -294,7 +294,7 @@ def get(loss: str | Loss) -> Loss:
     """
     if isinstance(loss, Loss):
         return loss
-    if loss is quantile or loss == "quantile":
+    if loss in (quantile, "quantile"):
         return quantile()
     match = re.fullmatch(r"(huber|quantile)\((.+)\)", str(loss))
     if match:

@@ -21,8 +21,8 @@ class Symbol(NamedTuple):
     latex: str
     shape: str
     meaning: str
-    index: str = "L"
-    """The layer it belongs to, as a superscript; empty for none."""
+    layered: bool = True
+    """Whether it belongs to a layer, written as a superscript."""
 
 
 SYMBOLS = {
@@ -36,7 +36,7 @@ SYMBOLS = {
         Symbol("lambda_", "lambda", r"\lambda", "(n_L, n)", "dC/drho^L"),
         Symbol("grad_W", "dC/dW", r"\partial C/\partial W", "(n_L, n_(L-1))", "dC/dW^L"),
         Symbol("grad_B", "dC/dB", r"\partial C/\partial B", "(n_L,)", "dC/dB^L"),
-        Symbol("C", "C", "C", "()", "the cost", index=""),
+        Symbol("C", "C", "C", "()", "the cost", layered=False),
     )
 }
 
@@ -68,4 +68,4 @@ def label(attribute: str, L: int | None) -> str:
     ('omega^2', 'dC/dW^1', 'C')
     """
     symbol = SYMBOLS[attribute]
-    return f"{symbol.text}^{L}" if symbol.index else symbol.text
+    return f"{symbol.text}^{L}" if symbol.layered else symbol.text

@@ -1,0 +1,288 @@
+"""How samples reach the training loop: checked arrays, and the order of each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.architecture import Architecture
+from chainrule.engines import Data
+from chainrule.errors import InputError, listing
+from chainrule.numerics import Array
+
+# Rows that are looked through at a time, so that a check needs no copy of the whole array.
+_CHECKED_ROWS = 1 << 16
+# The number of an epoch that never comes, so that this shuffle is none that trains.
+_NO_EPOCH = 2**64 - 1
+
+
+def shuffled(n: int, seed: int, epoch: int) -> Array:
+    """Return the order in which epoch `epoch` (from 0) visits n samples.
+
+    It is the permutation that NumPy's ``Generator(Philox(key=[seed, epoch]))`` draws, so it
+    depends on nothing but these numbers, and a resumed run needs no state to go on with it.
+
+    Examples
+    --------
+    >>> shuffled(5, seed=0, epoch=0).tolist() == shuffled(5, seed=0, epoch=0).tolist()
+    True
+    """
+    return np.random.Generator(
+        np.random.Philox(key=np.array([seed, epoch], np.uint64))
+    ).permutation(n)
+
+
+def column_names(X: Any) -> tuple[str, ...] | None:
+    """Return the column names of a data frame, None for anything else."""
+    names = getattr(X, "columns", None)
+    if names is None or not all(isinstance(name, str) for name in names):
+        return None
+    return tuple(names)
+
+
+def inputs(X: Any, n_inputs: int, names: Sequence[str] | None = None) -> Any:
+    """Return X as an array or CSR matrix of shape (n, n_inputs), without a copy if it is one.
+
+    Parameters
+    ----------
+    X : array, data frame or sparse matrix
+        The samples, a row each; every number finite.
+    n_inputs : int
+        The number of columns wanted.
+    names : sequence of str, optional
+        The names of the columns in training, for the message.
+
+    Raises
+    ------
+    InputError
+        Saying what was wanted, what came and what to do.
+    """
+    frame_names = column_names(X)
+    if frame_names is not None:
+        X = _from_frame(X)
+    elif hasattr(X, "tocsr"):
+        X = X.tocsr()
+    X = _numeric("X", X)
+    if X.ndim != 2:
+        hint = f"for one sample pass X[None, :] ({n_inputs} numbers)" if X.ndim == 1 else ""
+        raise InputError(
+            f"X must have two dimensions, (n_samples, {n_inputs}), but has shape {X.shape}"
+            + (f": {hint}" if hint else "")
+        )
+    if X.shape[1] != n_inputs:
+        known = f" ({listing(names)})" if names else ""
+        raise InputError(
+            f"X has {X.shape[1]} columns, but this network takes {n_inputs}{known}: pass the "
+            "same columns as in training"
+        )
+    if names and frame_names and tuple(names) != frame_names:
+        if set(names) != set(frame_names):
+            missing = [name for name in names if name not in frame_names]
+            raise InputError(
+                f"X lacks the columns {listing(missing)}: pass the same columns as in training"
+            )
+        X = X[:, [frame_names.index(name) for name in names]]
+    _require_finite("X", X, frame_names)
+    return X
+
+
+def targets(Y: Any, architecture: Architecture, n: int) -> Array:
+    """Return Y as an array of shape (n, n_targets).
+
+    One dimension is taken as one column; for cross-entropy, as class numbers from 0.
+
+    Raises
+    ------
+    InputError
+        Saying what was wanted, what came and what to do.
+    """
+    wanted = architecture.n_targets
+    if column_names(Y) is not None or (hasattr(Y, "to_numpy") and not isinstance(Y, np.ndarray)):
+        Y = _from_frame(Y)
+    Y = _numeric("Y", Y)
+    if len(Y.shape) == 0 or Y.shape[0] != n:
+        raise InputError(
+            f"X has {n} samples but Y has {Y.shape[0] if Y.shape else 'no dimension'}: pass one "
+            "row of Y for each row of X"
+        )
+    _require_finite("Y", Y, None)
+    if Y.ndim == 1 and architecture.loss.name == "cross_entropy" and wanted > 1:
+        return _one_hot(Y, wanted)
+    if Y.ndim == 1:
+        Y = Y[:, None]
+    if Y.shape != (n, wanted):
+        raise InputError(
+            f"Y must have shape ({n}, {wanted}) for this network, but has {Y.shape}: "
+            "the number of columns is that of the outputs"
+            + (
+                f" divided by {architecture.loss.outputs_per_target}"
+                if architecture.loss.outputs_per_target > 1
+                else ""
+            )
+        )
+    return Y
+
+
+def require_targets_in_range(Y: Array, architecture: Architecture) -> None:
+    """Refuse targets that make no sense for the loss.
+
+    Raises
+    ------
+    InputError
+        Naming the first such target and what the loss takes.
+    """
+    loss = architecture.loss
+    low, high = loss.targets
+    if loss.name == "hinge":
+        bad = np.abs(Y) != 1
+    elif loss.name == "gamma":
+        bad = Y <= 0
+    else:
+        bad = (Y < low) | (Y > high)
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        takes = {
+            "hinge": "targets -1 and 1 (from 0 and 1: 2 * Y - 1)",
+            "gamma": "targets above 0",
+            "poisson": "targets of at least 0",
+        }.get(loss.name, f"targets in [{low:g}, {high:g}]")
+        raise InputError(
+            f"the loss {loss.name} takes {takes}, but Y has {Y[row, column]} in row {row}, "
+            f"column {column}"
+        )
+
+
+def weights(sample_weight: Any, n: int) -> Array | None:
+    """Return sample weights as an array of shape (n,).
+
+    Raises
+    ------
+    InputError
+        If they are not n finite numbers of at least 0 with a positive sum.
+    """
+    if sample_weight is None:
+        return None
+    w = _numeric("sample_weight", sample_weight)
+    if w.shape != (n,):
+        raise InputError(
+            f"sample_weight must have shape ({n},), one for each row of X, but has {w.shape}"
+        )
+    _require_finite("sample_weight", w, None)
+    if (w < 0).any() or (n and not w.sum() > 0):
+        raise InputError("sample_weight must be at least 0 everywhere, and above 0 somewhere")
+    return w
+
+
+def data(
+    architecture: Architecture,
+    X: Any,
+    Y: Any,
+    sample_weight: Any = None,
+    names: Sequence[str] | None = None,
+) -> Data:
+    """Return checked samples; see `inputs`, `targets` and `weights`.
+
+    Raises
+    ------
+    InputError
+        If anything is wrong with them, or there are none.
+    """
+    X = inputs(X, architecture.n_inputs, names)
+    n = X.shape[0]
+    if n == 0:
+        raise InputError("X has no rows: pass at least one sample")
+    return Data(X, targets(Y, architecture, n), weights(sample_weight, n))
+
+
+def hold_out(data: Data, fraction: float, seed: int) -> tuple[Data, Data]:
+    """Return the samples to train on, and a fraction of them, chosen at random, to watch.
+
+    Raises
+    ------
+    InputError
+        If either part would be empty.
+    """
+    n, n_held = len(data), round(fraction * len(data))
+    if not (0 < fraction < 1 and 0 < n_held < n):
+        raise InputError(
+            "validation_data as a fraction must leave samples on both sides, but "
+            f"{fraction} of {n} samples does not"
+        )
+    order = shuffled(n, seed, _NO_EPOCH)
+    return data.rows(order[:-n_held]), data.rows(order[-n_held:])
+
+
+def _from_frame(frame: Any) -> Array:
+    """Return the values of a data frame or series, all columns numeric."""
+    import narwhals as nw
+
+    native = nw.from_native(frame, eager_only=True, allow_series=True)
+    columns = native.iter_columns() if isinstance(native, nw.DataFrame) else [native]
+    for column in columns:
+        if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
+            raise InputError(
+                f"column {column.name!r} holds {column.dtype}, but numbers are needed: leave it "
+                "out or encode it (scikit-learn's OneHotEncoder, or `chainrule train`, which "
+                "does it for you)"
+            )
+    return np.asarray(native.to_numpy())
+
+
+def _numeric(what: str, values: Any) -> Any:
+    """Return an array or CSR matrix of numbers; nested lists become an array."""
+    if hasattr(values, "tocsr"):
+        return values.tocsr()
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise InputError(f"{what} has rows of different lengths: pass a table") from None
+    if array.dtype == object:
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"{what} holds {type(array.flat[0]).__name__} objects, but numbers are needed"
+            ) from None
+    if array.dtype.kind not in "biuf":
+        kinds = {"U": "text", "S": "bytes", "M": "dates", "m": "durations", "c": "complex numbers"}
+        raise InputError(
+            f"{what} holds {kinds.get(array.dtype.kind, array.dtype)}, but numbers are needed: "
+            "encode it first"
+        )
+    return array
+
+
+def _require_finite(what: str, values: Any, names: Sequence[str] | None) -> None:
+    stored = values.data if hasattr(values, "tocsr") else values
+    if stored.dtype.kind != "f":
+        return
+    for start in range(0, len(stored), _CHECKED_ROWS):
+        finite = np.isfinite(stored[start : start + _CHECKED_ROWS])
+        if finite.all():
+            continue
+        place = np.argwhere(~finite)[0]
+        value = stored[start : start + _CHECKED_ROWS][tuple(place)]
+        where = "" if stored is not values else f" in row {start + int(place[0])}"
+        if len(place) > 1:
+            column = int(place[1])
+            where += f", column {names[column]!r}" if names else f", column {column}"
+        raise InputError(
+            f"{what} has {value}{where}: every number must be finite; drop such rows or fill "
+            "them (scikit-learn's SimpleImputer does)"
+        )
+
+
+def _one_hot(classes: Array, n_classes: int) -> Array:
+    numbers = classes.astype(np.int64)
+    wrong = (numbers != classes) | (numbers < 0) | (numbers >= n_classes)
+    if wrong.any():
+        raise InputError(
+            f"Y of one dimension holds class numbers, whole and from 0 to {n_classes - 1} for "
+            f"this network, but has {classes[wrong][0]}: number the classes from 0, or pass one "
+            "column for each class"
+        )
+    encoded = np.zeros((len(numbers), n_classes), np.uint8)
+    encoded[np.arange(len(numbers)), numbers] = 1
+    return encoded

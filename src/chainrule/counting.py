@@ -1,0 +1,80 @@
+"""Arrays that count the multiplications they take part in.
+
+The equations run on them unchanged, so that what is counted is what the code does, not
+what somebody thinks that it does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.numerics import Array
+
+
+class Tally:
+    """A count of multiplications."""
+
+    def __init__(self) -> None:
+        self.multiplications = 0
+
+    def array(self, values: Array) -> Array:
+        """Return a view of `values` that counts here."""
+        view = np.asarray(values).view(_Counted)
+        view.tally = self
+        return view
+
+    def activation(self, sigma: Any) -> Any:
+        """Return an activation whose own arithmetic is not counted, only the equations'."""
+        return _Uncounted(sigma, self)
+
+
+class _Counted(np.ndarray[Any, Any]):
+    tally: Tally | None = None
+
+    def __array_finalize__(self, parent: Any) -> None:
+        self.tally = getattr(parent, "tally", None)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        result = getattr(ufunc, method)(*(plain(x) for x in inputs), **kwargs)
+        tally = next(x.tally for x in inputs if isinstance(x, _Counted))
+        if tally is None:
+            return result
+        if method == "__call__" and ufunc is np.multiply:
+            tally.multiplications += np.size(result)
+        elif method == "__call__" and ufunc is np.matmul:
+            tally.multiplications += np.size(result) * inputs[0].shape[-1]
+        return tally.array(result)
+
+
+class _Uncounted:
+    def __init__(self, activation: Any, tally: Tally) -> None:
+        self.activation, self.tally = activation, tally
+
+    def sigma(self, rho: Array) -> Array:
+        return self.tally.array(self.activation.sigma(plain(rho)))
+
+    def slope(self, rho: Array, phi: Array) -> Array:
+        return self.tally.array(self.activation.slope(plain(rho), plain(phi)))
+
+
+class UncountedCost:
+    """A cost whose own arithmetic is not counted."""
+
+    def __init__(self, cost: Any, tally: Tally) -> None:
+        self.cost, self.tally = cost, tally
+
+    def omega(self, phi: Array) -> Array:
+        """Return dC/dphi^l."""
+        return self.tally.array(self.cost.omega(plain(phi)))
+
+    def lambda_(self, rho: Array, phi: Array) -> Array | None:
+        """Return dC/drho^l in closed form, or None."""
+        closed_form = self.cost.lambda_(plain(rho), plain(phi))
+        return None if closed_form is None else self.tally.array(closed_form)
+
+
+def plain(value: Any) -> Any:
+    """Return an array that no longer counts; anything else as it is."""
+    return value.view(np.ndarray) if isinstance(value, _Counted) else value

@@ -1,0 +1,107 @@
+"""What an engine is asked to do: the few verbs, over an architecture and flat parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from chainrule.architecture import Architecture
+from chainrule.numerics import Array
+from chainrule.optimizers import Optimizer, State
+
+
+@dataclass(frozen=True)
+class Data:
+    """Samples, checked: rows of X with their targets and weights, of any numeric dtype."""
+
+    X: Any
+    """Array or CSR matrix of shape (n, n_inputs)."""
+    Y: Array
+    """Array of shape (n, n_targets)."""
+    sample_weight: Array | None = None
+    """Array of shape (n,), none negative."""
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return int(self.X.shape[0])
+
+    def rows(self, rows: Any) -> Data:
+        """Return the samples of these rows."""
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        return Data(self.X[rows], self.Y[rows], weight)
+
+
+class Epoch(NamedTuple):
+    """One pass over the data, decided beforehand."""
+
+    order: Array
+    """The row numbers in the order in which they are visited."""
+    batch_size: int
+    learning_rates: Array
+    """One for each step."""
+    first_step: int
+    """The number t of the first step, counted from 1 over all epochs."""
+    dropout_seed: tuple[int, int]
+    """Seeds the generator of the dropout masks of this epoch."""
+
+
+@dataclass(frozen=True)
+class Regularization:
+    """What is added to, or done to, the gradient of C in each step."""
+
+    l2: float = 0.0
+    """Adds l2 / 2 times the sum of the squared weights (biases are left alone) to C."""
+    l1: float = 0.0
+    """Adds l1 times the sum of the absolute weights to C."""
+    dropout: float = 0.0
+    """The probability that an output of a hidden layer is set to zero in a step."""
+    gradient_clip: float | None = None
+    """The largest Euclidean norm of the whole gradient; a longer one is scaled down."""
+
+
+class Gradients(NamedTuple):
+    """C and its derivatives."""
+
+    loss: float
+    parameters: Array
+    """dC by the flat parameters."""
+    inputs: Array
+    """dC/dX, of the shape of X."""
+
+
+class Engine(Protocol):
+    """One way of computing; all give the same numbers up to rounding."""
+
+    name: str
+
+    def predict(self, architecture: Architecture, parameters: Array, X: Any) -> Array:
+        """Return the outputs, of shape (n, n_outputs)."""
+
+    def loss(self, architecture: Architecture, parameters: Array, data: Data) -> float:
+        """Return C."""
+
+    def gradients(self, architecture: Architecture, parameters: Array, data: Data) -> Gradients:
+        """Return C with its gradients."""
+
+    def jacobian(self, architecture: Architecture, parameters: Array, X: Any) -> Array:
+        """Return d outputs / d inputs, of shape (n, n_outputs, n_inputs)."""
+
+    def train_epoch(
+        self,
+        architecture: Architecture,
+        parameters: Array,
+        optimizer: Optimizer,
+        state: State,
+        data: Data,
+        epoch: Epoch,
+        regularization: Regularization,
+    ) -> float:
+        """Make the steps of one epoch, changing `parameters` and `state` in place.
+
+        Returns
+        -------
+        float
+            C of each batch before its step, averaged over the samples; the penalties of the
+            regularization are not in it. Not finite as soon as one batch's is not: the
+            engine then stops.
+        """

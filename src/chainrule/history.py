@@ -1,0 +1,134 @@
+"""What is recorded of a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from chainrule.errors import MissingExtraError, require_choice
+
+if TYPE_CHECKING:
+    import polars
+
+
+@dataclass
+class History:
+    """The record of one training run; the lists have one entry for each epoch."""
+
+    loss: list[float] = field(default_factory=list)
+    """C of each batch before its step, averaged over the samples, without penalties."""
+    val_loss: list[float] = field(default_factory=list)
+    """C of the validation data after the epoch; empty without validation data."""
+    learning_rate: list[float] = field(default_factory=list)
+    """The learning rate of the epoch's last step."""
+    epoch_seconds: list[float] = field(default_factory=list)
+    """Wall time of each epoch, validation included."""
+    engine: str = ""
+    """The engine that ran."""
+    engine_reason: str = ""
+    """Why it was that one."""
+    optimizer: str = ""
+    batch_size: int = 0
+    seed: int = 0
+    """The seed of shuffling and dropout."""
+    best_epoch: int = 0
+    """The epoch, counted from 1, with the lowest monitored loss; 0 before the first."""
+    stop_reason: str = ""
+    """Why training ended: ``"epochs"``, ``"early stopping"``, ``"interrupted"``, ..."""
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs that were completed."""
+        return len(self.loss)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all epochs."""
+        return sum(self.epoch_seconds)
+
+    @property
+    def monitored(self) -> list[float]:
+        """The losses that early stopping looks at: `val_loss` where there is one."""
+        return self.val_loss or self.loss
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain lists, strings and numbers."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> History:
+        """Return the history that `to_dict` described."""
+        return cls(**record)
+
+    def columns(self) -> dict[str, list[float]]:
+        """Return the lists by name, epochs first, those without entries left out."""
+        named: dict[str, Sequence[float]] = {
+            "epoch": list(range(1, self.epochs + 1)),
+            "loss": self.loss,
+            "val_loss": self.val_loss,
+            "learning_rate": self.learning_rate,
+            "seconds": self.epoch_seconds,
+        }
+        return {name: list(values) for name, values in named.items() if values or name == "loss"}
+
+    def to_frame(self, backend: str = "polars") -> polars.DataFrame | Any:
+        """Return one row for each epoch.
+
+        Parameters
+        ----------
+        backend : {"polars", "pandas"}, default "polars"
+            The library whose data frame is returned.
+
+        Raises
+        ------
+        MissingExtraError
+            If pandas is asked for and not installed.
+
+        Examples
+        --------
+        >>> History(loss=[0.5, 0.25], epoch_seconds=[0.1, 0.1]).to_frame().columns
+        ['epoch', 'loss', 'seconds']
+        """
+        require_choice("backend", backend, ["polars", "pandas"])
+        if backend == "polars":
+            import polars
+
+            return polars.DataFrame(self.columns())
+        try:
+            import pandas
+        except ImportError:
+            raise MissingExtraError("pandas", "all", "to_frame(backend='pandas')") from None
+        return pandas.DataFrame(self.columns())
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the loss curves; return the matplotlib axes.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Raises
+        ------
+        MissingExtraError
+            If matplotlib is not installed.
+        """
+        try:
+            from matplotlib import pyplot
+        except ImportError:
+            raise MissingExtraError("matplotlib", "plot", "History.plot") from None
+        if ax is None:
+            ax = pyplot.subplots()[1]
+        epochs = range(1, self.epochs + 1)
+        ax.plot(epochs, self.loss, label="training")
+        if self.val_loss:
+            ax.plot(epochs, self.val_loss, label="validation")
+        if self.best_epoch and self.val_loss:
+            ax.axvline(self.best_epoch, color="0.7", linewidth=1, label="best epoch")
+        if all(value > 0 for value in (*self.loss, *self.val_loss)):
+            ax.set_yscale("log")
+        ax.set_xlabel("epoch")
+        ax.set_ylabel("loss")
+        ax.legend()
+        return ax

@@ -1,0 +1,488 @@
+"""`Network`: an architecture with its parameters, and the methods that hand on downwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule import batches, engines, files, training
+from chainrule import callbacks as _callbacks
+from chainrule.activations import Activation
+from chainrule.architecture import Architecture, build
+from chainrule.engines import Data
+from chainrule.errors import InputError
+from chainrule.history import History
+from chainrule.initializers import Initializer
+from chainrule.losses import Loss
+from chainrule.numerics import Array
+from chainrule.optimizers import Optimizer
+from chainrule.schedules import Schedule
+
+
+class Gradients(NamedTuple):
+    """C and its derivatives, in the network's dtype."""
+
+    loss: float
+    weights: list[Array]
+    """dC/dW of each layer, of the shapes of `Network.weights`."""
+    biases: list[Array | None]
+    """dC/dB of each layer; None where the network has no biases."""
+    inputs: Array
+    """dC/dX, of the shape of X."""
+
+
+class _Assignable(list[Any]):
+    """The arrays of the layers; assigning to an entry copies into the network's parameters."""
+
+    def __init__(self, views: Iterable[Any], what: str) -> None:
+        super().__init__(views)
+        self.what = what
+
+    def __setitem__(self, layer: Any, value: Any) -> None:
+        view = self[layer]
+        if view is None:
+            raise InputError(f"this network has no {self.what}: it was made with bias=False")
+        array = np.asarray(value)
+        if array.shape != view.shape or array.dtype.kind not in "biuf":
+            raise InputError(
+                f"{self.what}[{layer}] must be numbers of shape {view.shape}, but came as "
+                f"{array.dtype} of shape {array.shape}"
+            )
+        view[...] = array
+
+
+class Network:
+    """A feed-forward network: phi^L = sigma(W^L phi^(L-1) + B^L) for the layers 1..l.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        n_0, n_1, ..., n_l: inputs, hidden layers, outputs.
+    activation : str, Activation, or one of these per hidden layer, default "relu"
+        The activation of the hidden layers (`chainrule.activations`).
+    output_activation : str or Activation, default "identity"
+        The activation of the output layer.
+    loss : str or Loss, default "squared_error"
+        What training minimises (`chainrule.losses`): by default
+        C = 1/(2n) sum_i |phi^l(x_i) - y_i|^2.
+    weight_init : str or callable, default "auto"
+        ``"he"``, ``"glorot"``, ``"lecun"``, ``"normal"``; ``"auto"`` chooses one for each
+        layer by its activation; a callable takes a NumPy generator and the shape
+        (n_out, n_in). Biases start at zero.
+    bias : bool, default True
+        Whether layers have biases.
+    dtype : {"float32", "float64"}, default "float32"
+        The type of parameters, outputs and arithmetic.
+    seed : int or None, default 0
+        Draws the initial weights, and is the default seed of `fit`. None takes one from the
+        operating system; ``seed`` then tells which.
+
+    Raises
+    ------
+    InputError
+        Saying which argument is wrong, what was wanted and what to do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> net = cr.Network([2, 8, 1], activation="tanh")
+    >>> X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    >>> history = net.fit(X, X[:, 0] ^ X[:, 1], learning_rate=0.05, epochs=300, batch_size=4)
+    >>> net.predict(X).round().ravel().astype(int).tolist()
+    [0, 1, 1, 0]
+    """
+
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        activation: str | Activation | Sequence[str | Activation] = "relu",
+        output_activation: str | Activation = "identity",
+        loss: str | Loss = "squared_error",
+        weight_init: str | Initializer = "auto",
+        bias: bool = True,
+        dtype: Any = "float32",
+        seed: int | None = 0,
+    ) -> None:
+        architecture = build(layer_sizes, activation, output_activation, loss, bias, dtype)
+        if seed is None:
+            seed = int(np.random.SeedSequence().generate_state(1)[0])
+        if isinstance(seed, bool) or int(seed) != seed or not 0 <= seed < 2**64:
+            raise InputError(f"seed must be a whole number from 0 to 2^64 - 1, but is {seed!r}")
+        rng = np.random.default_rng(int(seed))
+        parameters = architecture.initial_parameters(weight_init, rng)
+        self._set_up(architecture, parameters, int(seed), None)
+
+    def _set_up(
+        self,
+        architecture: Architecture,
+        parameters: Array,
+        seed: int,
+        feature_names: tuple[str, ...] | None,
+    ) -> None:
+        self.architecture = architecture
+        self.parameters = parameters
+        self.seed = seed
+        self.feature_names = feature_names
+        """The columns of the data frame that `fit` was given, None if it was an array."""
+        self._own_checked = False
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """n_0, n_1, ..., n_l."""
+        return self.architecture.layer_sizes
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of weights and biases."""
+        return self.architecture.n_parameters
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the parameters."""
+        return self.parameters.dtype
+
+    @property
+    def weights(self) -> list[Array]:
+        """The weights of each layer, of shape (n_L, n_(L-1)); views that can be assigned to."""
+        return _Assignable(self.architecture.views(self.parameters)[0], "weights")
+
+    @weights.setter
+    def weights(self, values: Sequence[Any]) -> None:
+        _assign(self.weights, values, "weights")
+
+    @property
+    def biases(self) -> list[Array | None]:
+        """The biases of each layer, of shape (n_L,); None for each with ``bias=False``."""
+        return _Assignable(self.architecture.views(self.parameters)[1], "biases")
+
+    @biases.setter
+    def biases(self, values: Sequence[Any]) -> None:
+        _assign(self.biases, values, "biases")
+
+    def predict(self, X: Any) -> Array:
+        """Return the outputs phi^l.
+
+        Parameters
+        ----------
+        X : array, data frame or CSR matrix of shape (n, n_0)
+            The samples, a row each.
+
+        Returns
+        -------
+        array of shape (n, n_l)
+            In the network's dtype.
+
+        Raises
+        ------
+        InputError
+            If X has another number of columns, or something that is not a finite number.
+        """
+        return self._engine.predict(self.architecture, self.parameters, self._inputs(X))
+
+    def loss_value(self, X: Any, Y: Any, sample_weight: Any = None) -> float:
+        """Return C, the loss summed over the outputs and averaged over the samples.
+
+        Parameters
+        ----------
+        X : array, data frame or CSR matrix of shape (n, n_0)
+            The samples.
+        Y : array of shape (n, n_targets)
+            The targets; one dimension is one column, or for cross-entropy class numbers.
+        sample_weight : array of shape (n,), optional
+            Makes the average a weighted one.
+
+        Raises
+        ------
+        InputError
+            If the arrays do not fit the network or each other.
+        """
+        data = self._data(X, Y, sample_weight)
+        return self._engine.loss(self.architecture, self.parameters, data)
+
+    def gradients(self, X: Any, Y: Any, sample_weight: Any = None) -> Gradients:
+        """Return C and its derivatives by weights, biases and inputs.
+
+        Parameters
+        ----------
+        X, Y, sample_weight
+            As for `loss_value`.
+
+        Returns
+        -------
+        Gradients
+            ``loss``, ``weights``, ``biases``, ``inputs``: equations B1, B2 and B3.
+
+        Raises
+        ------
+        InputError
+            If the arrays do not fit the network or each other.
+        """
+        data = self._data(X, Y, sample_weight)
+        found = self._engine.gradients(self.architecture, self.parameters, data)
+        weights, biases = self.architecture.views(found.parameters)
+        return Gradients(found.loss, weights, biases, found.inputs)
+
+    def jacobian(self, X: Any) -> Array:
+        """Return the derivatives of the outputs by the inputs.
+
+        Parameters
+        ----------
+        X : array, data frame or CSR matrix of shape (n, n_0)
+            The samples.
+
+        Returns
+        -------
+        array of shape (n, n_l, n_0)
+            One backward pass for each output, with omega^l = 1 there and 0 elsewhere.
+
+        Raises
+        ------
+        InputError
+            As for `predict`.
+        """
+        return self._engine.jacobian(self.architecture, self.parameters, self._inputs(X))
+
+    def fit(
+        self,
+        X: Any,
+        Y: Any,
+        optimizer: str | Optimizer = "adam",
+        learning_rate: float = 1e-3,
+        epochs: int = 10,
+        batch_size: int = 32,
+        validation_data: Any = None,
+        sample_weight: Any = None,
+        shuffle: bool = True,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        dropout: float = 0.0,
+        gradient_clip: float | None = None,
+        schedule: str | Schedule | None = None,
+        early_stopping: bool | int | _callbacks.EarlyStopping | None = None,
+        callbacks: Any = (),
+        verbose: int = 0,
+        engine: str = "auto",
+        n_threads: int | None = None,
+        seed: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+    ) -> History:
+        """Train the network, going on from its present weights.
+
+        Parameters
+        ----------
+        X : array, data frame or CSR matrix of shape (n, n_0)
+            The samples; any numeric type, converted batch by batch.
+        Y : array of shape (n, n_targets)
+            The targets; one dimension is one column, or for cross-entropy class numbers.
+        optimizer : str or Optimizer, default "adam"
+            See `chainrule.optimizers`; ``"lbfgs"`` sees all data in each epoch.
+        learning_rate : float, default 1e-3
+            Unless the optimizer has one of its own.
+        epochs : int, default 10
+            How many times all samples are visited.
+        batch_size : int, default 32
+            Samples in a step; all of them where there are fewer.
+        validation_data : (X, Y), (X, Y, sample_weight) or float, optional
+            Not trained on, only watched. A fraction holds out the last samples of a shuffle.
+        sample_weight : array of shape (n,), optional
+            Weights of the samples in C.
+        shuffle : bool, default True
+            Whether each epoch visits the samples in a new order.
+        l2, l1 : float, default 0.0
+            Adds l2/2 times the squared and l1 times the absolute weights to C; not the biases.
+        dropout : float, default 0.0
+            The probability with which an output of a hidden layer is set to zero in a step.
+        gradient_clip : float, optional
+            The largest Euclidean norm of the whole gradient.
+        schedule : str or Schedule, optional
+            Multiplies the learning rate (`chainrule.schedules`).
+        early_stopping : bool, int or EarlyStopping, optional
+            Ends training when the validation loss (without validation data the training
+            loss) has not fallen for this many epochs, True for 10, and restores the weights
+            of the best epoch.
+        callbacks : sequence of Callback or functions, default ()
+            Told of each epoch (`chainrule.Callback`); a function takes a `Progress`.
+        verbose : int, default 0
+            1 prints about twenty lines, 2 one for each epoch.
+        engine : {"auto", "numpy", "native"}, default "auto"
+            What computes. The history says which one did, and why.
+        n_threads : int, optional
+            The most threads to use; by default what the process may use.
+        seed : int, optional
+            Of shuffling and dropout; by default the seed of the network.
+        checkpoint : str or path, optional
+            A file to which everything needed to continue is written, at most once a second
+            and at the end.
+        resume : bool, default False
+            Whether to go on from the checkpoint if it exists: bit for bit as if never stopped.
+
+        Returns
+        -------
+        History
+            ``loss``, ``val_loss``, ``engine``, ``seconds``, ``to_frame()``, ``plot()``, ...
+
+        Raises
+        ------
+        InputError
+            If an argument is wrong; the network is unchanged.
+        DivergenceError
+            If the loss became infinite or NaN; the network has its best weights so far.
+
+        Warns
+        -----
+        UserWarning
+            On Ctrl-C, which ends training and keeps the best weights so far.
+        """
+        names = batches.column_names(X)
+        data = self._data(X, Y, sample_weight)
+        batches.require_targets_in_range(data.Y, self.architecture)
+        settings = training.check(
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            l2=l2,
+            l1=l1,
+            dropout=dropout,
+            gradient_clip=gradient_clip,
+            schedule=schedule,
+            seed=self.seed if seed is None else seed,
+            n_samples=len(data),
+        )
+        data, validation = self._split(data, validation_data, settings.seed)
+        told = _callbacks.get(callbacks)
+        if verbose:
+            told.append(_callbacks.PrintProgress(every=1 if verbose > 1 else None))
+        history = training.fit(
+            self.architecture,
+            self.parameters,
+            data,
+            settings,
+            validation=validation,
+            early_stopping=_callbacks.early_stopping(early_stopping),
+            callbacks=told,
+            engine=engine,
+            n_threads=n_threads,
+            checkpoint=checkpoint,
+            resume=resume,
+        )
+        self.feature_names = names or self.feature_names
+        return history
+
+    def copy(self) -> Network:
+        """Return a network with the same architecture and a copy of the parameters."""
+        twin = Network.__new__(Network)
+        twin._set_up(self.architecture, self.parameters.copy(), self.seed, self.feature_names)
+        return twin
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a safetensors file, whole or not at all.
+
+        Its keys are those of a ``torch.nn.Sequential`` of the same layers.
+
+        Parameters
+        ----------
+        path : str or path
+            The file; replaced if it exists.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written; what was there before is unchanged.
+        """
+        extra = {"seed": self.seed, "feature_names": self.feature_names}
+        files.save(path, self.architecture, self.parameters, extra)
+
+    def summary(self) -> str:
+        """Return a table of the layers.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> print(cr.Network([4, 3, 2], output_activation="softmax", loss="cross_entropy"))
+        layer  units  activation      weights  biases
+            0      4  (input)
+            1      3  relu              3 x 4       3
+            2      2  softmax           2 x 3       2
+        23 parameters, float32, loss cross_entropy
+        """
+        return self.architecture.summary()
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        a = self.architecture
+        names = ", ".join(activation.name for activation in a.activations)
+        return f"<Network {'-'.join(map(str, a.layer_sizes))} ({names}), loss {a.loss.name}>"
+
+    @property
+    def _engine(self) -> engines.Engine:
+        return engines.choose("auto")[0]
+
+    def _inputs(self, X: Any) -> Any:
+        return batches.inputs(X, self.architecture.n_inputs, self.feature_names)
+
+    def _split(self, data: Data, validation: Any, seed: int) -> tuple[Data, Data | None]:
+        """Return the samples to train on and those to watch."""
+        if validation is None:
+            return data, None
+        if isinstance(validation, float):
+            return batches.hold_out(data, validation, seed)
+        if not (isinstance(validation, tuple | list) and len(validation) in (2, 3)):
+            raise InputError(
+                "validation_data must be (X, Y), (X, Y, sample_weight) or a fraction such as 0.1, "
+                f"but is a {type(validation).__name__}"
+            )
+        try:
+            return data, self._data(*validation)
+        except InputError as error:
+            raise InputError(f"validation_data: {error}") from None
+
+    def _data(self, X: Any, Y: Any, sample_weight: Any = None) -> Data:
+        data = batches.data(self.architecture, X, Y, sample_weight, self.feature_names)
+        if not self._own_checked:
+            few = data.rows(slice(8))
+            outputs = self._engine.predict(self.architecture, self.parameters, few.X)
+            self.architecture.check_own(outputs, few.Y)
+            self._own_checked = True
+        return data
+
+
+def _assign(current: list[Any], values: Sequence[Any], what: str) -> None:
+    if len(values) != len(current):
+        raise InputError(f"{what} must be {len(current)} arrays, but there are {len(values)}")
+    for layer, value in enumerate(values):
+        current[layer] = value
+
+
+def load(path: str | os.PathLike[str], own: Iterable[Activation | Loss] = ()) -> Network:
+    """Return the network of a file that `Network.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    own : iterable of Activation and Loss, optional
+        Functions that you defined yourself and the network uses; a file holds their names.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or functions are missing from `own`.
+    FileFormatError
+        If it is truncated, not a chainrule network, or of a newer version.
+    """
+    architecture, parameters, extra = files.load(path, own)
+    names = extra.get("feature_names")
+    net = Network.__new__(Network)
+    net._set_up(
+        architecture, parameters, int(extra.get("seed", 0)), tuple(names) if names else None
+    )
+    return net

@@ -1,0 +1,165 @@
+"""The proof that the code which trains is the derivative: `equations` run on symbols."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule import equations, losses
+from chainrule.activations import identity
+from chainrule.cost import BatchCost
+from chainrule.errors import InputError, MissingExtraError
+from chainrule.numerics import Array
+
+
+@dataclass(frozen=True)
+class Difference:
+    """SymPy's derivative minus ours, for one weight, bias or input and one form."""
+
+    variable: str
+    form: str
+    derivative: str
+    """What SymPy finds, as text."""
+    difference: str
+    """Simplified; ``"0"`` if the two are the same function."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The report of `prove`; prints as a table."""
+
+    layer_sizes: tuple[int, ...]
+    differences: tuple[Difference, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every difference is zero."""
+        return all(d.difference == "0" for d in self.differences)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        variables = list(dict.fromkeys(d.variable for d in self.differences))
+        lines = [
+            f"network {'-'.join(map(str, self.layer_sizes))}, sigma unknown in every layer, "
+            "C = 1/(2n) sum |phi^l - y|^2",
+            f"dC/dv by SymPy minus dC/dv by {', '.join(equations.BACKWARD)}:",
+        ]
+        for variable in variables:
+            found = [d.difference for d in self.differences if d.variable == variable]
+            lines.append(f"  {variable:<14}" + "  ".join(f"{text:>6}" for text in found))
+        verdict = "proven: every difference is zero" if self.passed else "NOT PROVEN"
+        lines.append(f"{verdict} ({len(variables)} derivatives, {len(equations.BACKWARD)} forms)")
+        return "\n".join(lines)
+
+
+def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 300) -> Proof:
+    """Prove that the equations give the derivative of C, for activations left unknown.
+
+    C is written down as an expression in symbols for every weight, bias and input, SymPy
+    differentiates it, and `equations.py`, the file that trains, runs on the same symbols.
+    The differences are simplified.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        n_0, ..., n_l, such as ``[2, 3, 2]``.
+    n_samples : int, default 1
+        The number of samples, the columns of phi.
+    limit : int, default 300
+        The largest number of symbols; expressions grow with the number of paths.
+
+    Returns
+    -------
+    Proof
+        With ``passed`` and a row for each symbol; it is true if it is proven.
+
+    Raises
+    ------
+    MissingExtraError
+        If SymPy is not installed.
+    InputError
+        If the network is too large.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.prove([1, 2, 1]).passed
+    True
+    """
+    try:
+        import sympy
+    except ImportError:
+        raise MissingExtraError("sympy", "prove", "chainrule.prove") from None
+    sizes = tuple(layer_sizes)
+    count = sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))
+    count += sizes[0] * n_samples
+    if count > limit:
+        raise InputError(
+            f"a proof for {'-'.join(map(str, sizes))} with {n_samples} samples has {count} "
+            f"derivatives, more than the limit of {limit}: take a smaller network, such as "
+            "[2, 3, 2], or raise limit"
+        )
+
+    def symbols(name: str, *shape: int) -> Array:
+        array = np.empty(shape, object)
+        for index in np.ndindex(*shape):
+            array[index] = sympy.Symbol(name + "_" + "".join(str(i + 1) for i in index), real=True)
+        return array
+
+    l = len(sizes) - 1
+    W = [None, *(symbols(f"W^{L}", sizes[L], sizes[L - 1]) for L in range(1, l + 1))]
+    B = [None, *(symbols(f"B^{L}", sizes[L]) for L in range(1, l + 1))]
+    sigma = [None, *(_unknown(sympy, L) for L in range(1, l + 1))]
+    X, Y = symbols("x", sizes[0], n_samples), symbols("y", n_samples, sizes[-1])
+    cost = BatchCost(losses.squared_error, identity, Y)
+
+    q = equations.forward(W, B, sigma, X)
+    C = cost.value(q.rho[l], q.phi[l])
+    ours = {
+        form: run(equations.forward(W, B, sigma, X), W, sigma, cost)
+        for form, run in equations.BACKWARD.items()
+    }
+    pairs: list[tuple[Any, dict[str, Any]]] = []
+    for L in range(1, l + 1):
+        pairs.append((W[L], {form: q.grad_W[L] for form, q in ours.items()}))
+        pairs.append((B[L], {form: q.grad_B[L] for form, q in ours.items()}))
+    pairs.append((X, {form: q.omega[0] for form, q in ours.items()}))
+    differences = []
+    for variables, gradients in pairs:
+        for index in np.ndindex(*variables.shape):
+            derivative = sympy.diff(C, variables[index])
+            for form, gradient in gradients.items():
+                difference = sympy.expand(derivative - gradient[index])
+                if difference != 0:
+                    difference = sympy.simplify(difference)
+                differences.append(
+                    Difference(str(variables[index]), form, str(derivative), str(difference))
+                )
+    return Proof(sizes, tuple(differences))
+
+
+def _unknown(sympy: Any, L: int) -> Any:
+    """Return an activation of which nothing is known but that it has a derivative."""
+    prime = sympy.Function(f"sigma_{L}'")
+    # The base class of a function whose derivative has a name of its own.
+    named = type(
+        f"sigma_{L}",
+        (sympy.Function,),
+        {"fdiff": lambda self, argindex=1: prime(self.args[0])},
+    )
+
+    class Unknown:
+        def sigma(self, rho: Array) -> Array:
+            return np.asarray(np.frompyfunc(named, 1, 1)(rho))
+
+        def slope(self, rho: Array, phi: Array) -> Array:
+            del phi
+            return np.asarray(np.frompyfunc(prime, 1, 1)(rho))
+
+    return Unknown()

@@ -1,0 +1,138 @@
+"""Arrays and a JSON description in one safetensors file, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import FileFormatError, InputError
+from chainrule.numerics import Array
+
+FORMAT_VERSION = 1
+_KEY = "chainrule"
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file so that at any moment it is either the old one or the new one, whole.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist or cannot be written to, or the disk is full.
+    """
+    target = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise InputError(f"cannot write {target}: {_reason(error, target.parent)}") from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, target)
+    except OSError as error:
+        raise InputError(f"cannot write {target}: {_reason(error, target)}") from None
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _reason(error: OSError, path: Path) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"the folder {path} does not exist; create it first"
+    if isinstance(error, PermissionError):
+        return f"no permission to write in {path}; choose another folder"
+    if isinstance(error, IsADirectoryError):
+        return f"{path} is a folder; name a file"
+    return f"{error.strerror or error}; what was there before is unchanged"
+
+
+def write(
+    path: str | os.PathLike[str], arrays: Mapping[str, Array], description: dict[str, Any]
+) -> None:
+    """Write named arrays and a description.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written; what was there before is unchanged.
+    """
+    from safetensors.numpy import save
+
+    header = {"format_version": FORMAT_VERSION, **description}
+    # Sorted, so that the same content gives the same bytes.
+    text = json.dumps(header, sort_keys=True)
+    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_atomically(path, save(tensors, {_KEY: text, "format": "pt"}))
+
+
+def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return the arrays and the description of a file that `write` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    kind : str
+        What the description's ``"kind"`` must be.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    FileFormatError
+        If it is not a safetensors file, is damaged, was not written by chainrule, holds
+        something else, or was written by a newer version.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            text = (file.metadata() or {}).get(_KEY)
+            if text is None:
+                raise FileFormatError(
+                    f"{path} is a safetensors file, but was not written by chainrule: its "
+                    "architecture is not in it"
+                )
+            description = json.loads(text)
+            _check_header(path, description, kind)
+            return {name: file.get_tensor(name) for name in file.keys()}, description  # noqa: SIM118 - not a dict
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except (SafetensorError, ValueError, OSError) as error:
+        if isinstance(error, FileFormatError):
+            raise
+        if Path(path).is_dir():
+            raise InputError(f"{path} is a folder, not a file") from None
+        if isinstance(error, PermissionError):
+            raise InputError(f"no permission to read {path}") from None
+        raise FileFormatError(
+            f"{path} is not a whole safetensors file ({error}): it may be truncated or of "
+            "another format; take a backup, or train again"
+        ) from None
+
+
+def _check_header(path: str | os.PathLike[str], description: Any, kind: str) -> None:
+    version = description.get("format_version") if isinstance(description, dict) else None
+    if not isinstance(version, int):
+        raise FileFormatError(f"{path} has no format version: its description is damaged")
+    if version > FORMAT_VERSION:
+        raise FileFormatError(
+            f"{path} was written by a newer chainrule (format {version}; this one reads up to "
+            f"{FORMAT_VERSION}): upgrade chainrule to read it"
+        )
+    if description.get("kind") != kind:
+        raise FileFormatError(f"{path} holds a {description.get('kind')}, not a {kind}")

@@ -1,0 +1,66 @@
+"""Training: from settings to trained parameters and a history."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule import engines
+from chainrule.architecture import Architecture
+from chainrule.callbacks import Callback, EarlyStopping
+from chainrule.engines import Data
+from chainrule.history import History
+from chainrule.numerics import Array
+from chainrule.training import fullbatch, loop
+from chainrule.training.settings import Settings, check
+
+__all__ = ["Settings", "check", "fit"]
+
+
+def fit(
+    architecture: Architecture,
+    parameters: Array,
+    data: Data,
+    settings: Settings,
+    *,
+    validation: Data | None,
+    early_stopping: EarlyStopping | None,
+    callbacks: Sequence[Callback],
+    engine: str,
+    n_threads: int | None,
+    checkpoint: str | os.PathLike[str] | None,
+    resume: bool,
+) -> History:
+    """Train `parameters` in place and return the history; see `Network.fit`."""
+    chosen, reason = engines.choose(engine)
+    history = History(
+        engine=chosen.name,
+        engine_reason=reason,
+        optimizer=settings.optimizer_name,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+    )
+    following = (validation, early_stopping, callbacks)
+    with _threads(n_threads):
+        if settings.optimizer == "lbfgs":
+            fullbatch.refuse_unused(settings, checkpoint)
+            history.batch_size = len(data)
+            fullbatch.lbfgs(architecture, parameters, data, settings, history, chosen, *following)
+        else:
+            loop.train(
+                architecture, parameters, data, settings, history, chosen, *following,
+                checkpoint, resume,
+            )  # fmt: skip
+    return history
+
+
+def _threads(n_threads: int | None) -> contextlib.AbstractContextManager[Any]:
+    """Limit the threads of NumPy's matrix products."""
+    if n_threads is None:
+        return contextlib.nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    limits: contextlib.AbstractContextManager[Any] = threadpool_limits(n_threads)
+    return limits

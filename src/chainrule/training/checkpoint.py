@@ -1,0 +1,114 @@
+"""Everything that a run needs to continue bit for bit, in one file, at the end of an epoch."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule import storage
+from chainrule.engines import Data
+from chainrule.errors import InputError
+from chainrule.history import History
+from chainrule.numerics import Array
+from chainrule.optimizers import State
+from chainrule.training.monitor import Monitor
+from chainrule.training.settings import Settings
+
+# A checkpoint costs a write to disk, an epoch of a small network far less.
+SECONDS_BETWEEN = 1.0
+
+
+class Checkpoint:
+    """The checkpoint file of one run.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    settings : Settings
+        What the run was asked to do.
+    monitor : Monitor
+        Has the parameters, the best ones, the history and early stopping.
+    state : dict of arrays
+        The state of the optimizer.
+    data : Data
+        Described by its shape, so that a run is not continued on other data.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        settings: Settings,
+        monitor: Monitor,
+        state: State,
+        data: Data,
+    ) -> None:
+        self.path, self.settings, self.monitor, self.state = path, settings, monitor, state
+        self.run = {
+            **settings.describe(),
+            "architecture": monitor.architecture.to_json(),
+            "engine": monitor.history.engine,
+            "data": [list(data.X.shape), list(data.Y.shape), data.sample_weight is not None],
+            "early_stopping": str(monitor.early_stopping),
+        }
+        self.written = 0.0
+
+    @property
+    def _arrays(self) -> dict[str, Array]:
+        return {
+            "parameters": self.monitor.parameters,
+            "best": self.monitor.best,
+            **{f"state.{name}": array for name, array in self.state.items()},
+        }
+
+    def save(self, last: bool = False) -> None:
+        """Write the file, unless it was written a moment ago and this is not the last time."""
+        if not last and time.monotonic() - self.written < SECONDS_BETWEEN:
+            return
+        stopping = self.monitor.early_stopping
+        progress: dict[str, Any] = {
+            "history": self.monitor.history.to_dict(),
+            "schedule": self.settings.schedule.state(),
+            "early_stopping": stopping.state() if stopping else {},
+            "stop_reason": self.monitor.progress.stop_reason,
+        }
+        description = {"kind": "checkpoint", "run": self.run, "progress": progress}
+        storage.write(self.path, self._arrays, description)
+        self.written = time.monotonic()
+
+    def resume(self) -> None:
+        """Take up the run where the file left it; do nothing if there is no file.
+
+        Raises
+        ------
+        InputError
+            If the file is of a run with other settings; the first that differs is named.
+        FileFormatError
+            If it is not a checkpoint.
+        """
+        if not Path(self.path).exists():
+            return
+        arrays, description = storage.read(self.path, "checkpoint")
+        run, progress = description["run"], description["progress"]
+        for name, value in self.run.items():
+            if run.get(name) != value:
+                raise InputError(
+                    f"{self.path} is the checkpoint of a run with {name} {run.get(name)}, but "
+                    f"this one has {value}: pass the same settings, or another checkpoint file"
+                )
+        for name, array in self._arrays.items():
+            np.copyto(array, arrays[name])
+        monitor, stopping = self.monitor, self.monitor.early_stopping
+        # The engine is the same, but why it was chosen is this run's to say.
+        engine_reason = monitor.history.engine_reason
+        monitor.history.__dict__.update(History.from_dict(progress["history"]).__dict__)
+        monitor.history.engine_reason = engine_reason
+        monitor.progress.epoch = monitor.history.epochs
+        monitor.progress.stop_reason = progress["stop_reason"]
+        self.settings.schedule.restore(progress["schedule"])
+        if stopping:
+            stopping.restore(progress["early_stopping"])

@@ -1,0 +1,106 @@
+"""Methods that see all the data in each iteration: L-BFGS and Levenberg-Marquardt.
+
+An epoch is one iteration. Both work in float64 whatever the network's dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.architecture import Architecture
+from chainrule.callbacks import Callback, EarlyStopping
+from chainrule.engines import Data, Engine
+from chainrule.errors import InputError
+from chainrule.history import History
+from chainrule.numerics import Array
+from chainrule.training.monitor import Monitor
+from chainrule.training.settings import Settings
+
+
+class _Stop(Exception):
+    """Ends scipy's iteration from within."""
+
+
+def lbfgs(
+    architecture: Architecture,
+    parameters: Array,
+    data: Data,
+    settings: Settings,
+    history: History,
+    engine: Engine,
+    validation: Data | None,
+    early_stopping: EarlyStopping | None,
+    callbacks: Sequence[Callback],
+) -> None:
+    """Minimise C by L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995), scipy's, in place.
+
+    The learning rate, the batch size and the schedule are not used: its line search takes
+    their place. With ``l1`` above 0 the objective has kinks that it may stop at.
+
+    Raises
+    ------
+    DivergenceError
+        If the loss became infinite or NaN.
+    """
+    from scipy.optimize import minimize
+
+    double = replace(architecture, dtype="float64")
+    penalty = settings.regularization
+    monitor = Monitor(
+        architecture, parameters, history, engine, validation, early_stopping, callbacks,
+        settings.epochs,
+    )  # fmt: skip
+    latest = {"loss": np.nan}
+
+    def objective(theta: Array) -> tuple[float, Array]:
+        loss, gradient, _ = engine.gradients(double, theta, data)
+        latest["loss"] = loss
+        weights, _ = double.views(theta)
+        for g, w in zip(double.views(gradient)[0], weights, strict=True):
+            g += penalty.l2 * w + penalty.l1 * np.sign(w)
+            loss += penalty.l2 / 2 * float((w * w).sum()) + penalty.l1 * float(np.abs(w).sum())
+        return loss, gradient
+
+    def iteration_done(intermediate_result: Any) -> None:
+        np.copyto(parameters, intermediate_result.x, casting="same_kind")
+        # the last point that the line search tried is the one it took
+        if monitor.epoch_done(latest["loss"], 1.0):
+            raise _Stop
+
+    with monitor:
+        if settings.epochs:
+            start = parameters.astype(np.float64)
+            options = {"maxiter": settings.epochs, "maxfun": 20 * settings.epochs + 20}
+            try:
+                result = minimize(
+                    objective, start, jac=True, method="L-BFGS-B", callback=iteration_done,
+                    options=options,
+                )  # fmt: skip
+            except _Stop:
+                return
+            if result.status == 0:
+                history.stop_reason = "converged"
+
+
+def refuse_unused(settings: Settings, checkpoint: Any) -> None:
+    """Refuse what these methods cannot do.
+
+    Raises
+    ------
+    InputError
+        Naming the setting and what to do.
+    """
+    name = settings.optimizer_name
+    if settings.regularization.dropout:
+        raise InputError(
+            f"{name} needs a cost that does not change, but dropout changes it: "
+            "pass dropout=0, or another optimizer"
+        )
+    if settings.regularization.gradient_clip is not None:
+        raise InputError(f"{name} chooses its own step: pass gradient_clip=None")
+    if checkpoint is not None:
+        raise InputError(f"{name} cannot be resumed from a checkpoint: pass checkpoint=None")

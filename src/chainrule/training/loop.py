@@ -1,0 +1,82 @@
+"""The loop over epochs, for optimizers that make many steps an epoch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from chainrule import batches
+from chainrule.architecture import Architecture
+from chainrule.callbacks import Callback, EarlyStopping
+from chainrule.engines import Data, Engine, Epoch
+from chainrule.history import History
+from chainrule.numerics import Array
+from chainrule.optimizers import Optimizer
+from chainrule.training.checkpoint import Checkpoint
+from chainrule.training.monitor import Monitor
+from chainrule.training.settings import Settings
+
+
+def train(
+    architecture: Architecture,
+    parameters: Array,
+    data: Data,
+    settings: Settings,
+    history: History,
+    engine: Engine,
+    validation: Data | None,
+    early_stopping: EarlyStopping | None,
+    callbacks: Sequence[Callback],
+    checkpoint: str | os.PathLike[str] | None,
+    resume: bool,
+) -> None:
+    """Train `parameters` in place, recording into `history`.
+
+    Raises
+    ------
+    DivergenceError
+        If the loss became infinite or NaN; `parameters` are then the best so far.
+    InputError
+        If the checkpoint to resume is of another run.
+    """
+    optimizer = settings.optimizer
+    assert isinstance(optimizer, Optimizer)
+    state = optimizer.init(parameters)
+    monitor = Monitor(
+        architecture, parameters, history, engine, validation, early_stopping, callbacks,
+        settings.epochs,
+    )  # fmt: skip
+    saved = None
+    if checkpoint is not None:
+        saved = Checkpoint(checkpoint, settings, monitor, state, data)
+        if resume:
+            saved.resume()
+    n, n_steps = len(data), -(-len(data) // settings.batch_size)
+    in_order = np.arange(n)
+    with monitor:
+        finished = bool(monitor.progress.stop_reason)
+        for e in range(history.epochs, 0 if finished else settings.epochs):
+            rates = [
+                settings.learning_rate
+                * settings.schedule.factor(e + step / n_steps, settings.epochs)
+                for step in range(n_steps)
+            ]
+            epoch = Epoch(
+                order=batches.shuffled(n, settings.seed, e) if settings.shuffle else in_order,
+                batch_size=settings.batch_size,
+                learning_rates=np.array(rates),
+                first_step=e * n_steps + 1,
+                # another key than the shuffle's: the seed with its bits inverted
+                dropout_seed=(settings.seed ^ (2**64 - 1), e),
+            )
+            loss = engine.train_epoch(
+                architecture, parameters, optimizer, state, data, epoch, settings.regularization
+            )
+            finished = monitor.epoch_done(loss, rates[-1])
+            settings.schedule.observe(history.monitored[-1])
+            if saved:
+                saved.save(last=finished or e + 1 == settings.epochs)
+            if finished:
+                break

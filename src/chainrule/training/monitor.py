@@ -1,0 +1,136 @@
+"""What happens between two epochs: recording, keeping the best weights, telling, stopping."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Sequence
+from types import TracebackType
+
+import numpy as np
+
+from chainrule.architecture import Architecture
+from chainrule.callbacks import Callback, EarlyStopping, Progress
+from chainrule.engines import Data, Engine
+from chainrule.errors import DivergenceError
+from chainrule.history import History
+from chainrule.numerics import Array
+
+
+class Monitor:
+    """Follows one run; a context in which Ctrl-C ends training and keeps the best weights.
+
+    Parameters
+    ----------
+    architecture, parameters
+        The network in training; `parameters` is changed when better ones are restored.
+    history : History
+        Recorded into.
+    engine : Engine
+        Computes the validation loss.
+    validation : Data or None
+        Not trained on.
+    early_stopping : EarlyStopping or None
+        Also a callback.
+    callbacks : sequence of Callback
+        Told in this order.
+    epochs : int
+        The number of epochs asked for.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        parameters: Array,
+        history: History,
+        engine: Engine,
+        validation: Data | None,
+        early_stopping: EarlyStopping | None,
+        callbacks: Sequence[Callback],
+        epochs: int,
+    ) -> None:
+        self.architecture, self.parameters, self.history = architecture, parameters, history
+        self.engine, self.validation, self.early_stopping = engine, validation, early_stopping
+        self.callbacks = [*([early_stopping] if early_stopping else []), *callbacks]
+        self.best = parameters.copy()
+        """The parameters of the best epoch; before the first, those from before training."""
+        self.progress = Progress(architecture, parameters, epochs, epoch=history.epochs)
+
+    def __enter__(self) -> Monitor:
+        self.started = time.perf_counter()
+        for callback in self.callbacks:
+            callback.on_train_begin(self.progress)
+        return self
+
+    def epoch_done(self, loss: float, learning_rate: float) -> bool:
+        """Record an epoch; return whether training must end.
+
+        Raises
+        ------
+        DivergenceError
+            If a loss or a parameter is not finite; the best parameters are restored.
+        """
+        history, progress = self.history, self.progress
+        if not (math.isfinite(loss) and np.isfinite(self.parameters).all()):
+            self._diverged("loss", loss, learning_rate)
+        if self.validation is not None:
+            progress.val_loss = self.engine.loss(
+                self.architecture, self.parameters, self.validation
+            )
+            if not math.isfinite(progress.val_loss):
+                self._diverged("validation loss", progress.val_loss, learning_rate)
+            history.val_loss.append(progress.val_loss)
+        now = time.perf_counter()
+        history.loss.append(loss)
+        history.learning_rate.append(learning_rate)
+        history.epoch_seconds.append(now - self.started)
+        self.started = now
+        monitored = history.monitored
+        if not history.best_epoch or monitored[-1] < monitored[history.best_epoch - 1]:
+            history.best_epoch = history.epochs
+            np.copyto(self.best, self.parameters)
+        progress.epoch, progress.loss = history.epochs, loss
+        progress.learning_rate, progress.seconds = learning_rate, history.seconds
+        for callback in self.callbacks:
+            callback.on_epoch_end(progress)
+        return bool(progress.stop_reason)
+
+    def _diverged(self, what: str, value: float, learning_rate: float) -> None:
+        history = self.history
+        np.copyto(self.parameters, self.best)
+        kept = (
+            f"those of epoch {history.best_epoch} ({history.monitored[history.best_epoch - 1]:.4g})"
+            if history.best_epoch
+            else "those from before training"
+        )
+        came = f"{value}" if not math.isfinite(value) else "finite, but the weights were not"
+        raise DivergenceError(
+            f"training diverged in epoch {history.epochs + 1} of {self.progress.epochs}: "
+            f"the {what} became {came}; the network has its best weights, {kept}. Try a smaller "
+            f"learning_rate (it was {learning_rate:g}), gradient_clip=1.0, or inputs and targets "
+            "scaled to about 1"
+        )
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        history, stopping = self.history, self.early_stopping
+        if kind is not None and not issubclass(kind, KeyboardInterrupt):
+            return False
+        history.stop_reason = self.progress.stop_reason or history.stop_reason or "epochs"
+        if kind is not None:
+            history.stop_reason = "interrupted"
+            warnings.warn(
+                f"training was interrupted after {history.epochs} of {self.progress.epochs} "
+                "epochs; the network has the best weights so far",
+                stacklevel=3,
+            )
+        if history.best_epoch and (kind is not None or (stopping and stopping.restore_best)):
+            np.copyto(self.parameters, self.best)
+        for callback in self.callbacks:
+            callback.on_train_end(self.progress)
+        return True

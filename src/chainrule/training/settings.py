@@ -1,0 +1,126 @@
+"""What ``fit`` was asked to do, checked once, in the order of its parameters."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule import optimizers, schedules
+from chainrule.engines import Regularization
+from chainrule.errors import InputError
+from chainrule.optimizers import FULL_BATCH, Optimizer
+from chainrule.schedules import Schedule
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a training run; the parameters are those of `Network.fit`."""
+
+    optimizer: Optimizer | str
+    """An optimizer with an update rule, or the name of a method that sees all data at once."""
+    learning_rate: float
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    regularization: Regularization
+    schedule: Schedule
+    seed: int
+
+    @property
+    def optimizer_name(self) -> str:
+        """The name of the optimizer."""
+        return self.optimizer if isinstance(self.optimizer, str) else type(self.optimizer).__name__
+
+    def describe(self) -> dict[str, Any]:
+        """Return what two runs must share for one to continue the other."""
+        return {
+            "optimizer": str(self.optimizer),
+            "learning_rate": self.learning_rate,
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "regularization": str(self.regularization),
+            "schedule": str(self.schedule),
+            "seed": self.seed,
+        }
+
+
+def check(
+    *,
+    optimizer: Any,
+    learning_rate: Any,
+    epochs: Any,
+    batch_size: Any,
+    shuffle: Any,
+    l2: Any,
+    l1: Any,
+    dropout: Any,
+    gradient_clip: Any,
+    schedule: Any,
+    seed: int,
+    n_samples: int,
+) -> Settings:
+    """Return the settings.
+
+    Raises
+    ------
+    InputError
+        Naming the first parameter that is wrong, its value and what it takes.
+    """
+    chosen: Optimizer | str
+    if isinstance(optimizer, str) and optimizer in FULL_BATCH:
+        chosen = optimizer
+    else:
+        chosen = optimizers.get(optimizer)
+        if chosen.learning_rate is not None:
+            learning_rate = chosen.learning_rate
+    return Settings(
+        optimizer=chosen,
+        learning_rate=_number("learning_rate", learning_rate, low=0, open_low=True),
+        epochs=_whole("epochs", epochs, low=0),
+        # A batch larger than the data is all of the data.
+        batch_size=min(_whole("batch_size", batch_size, low=1), n_samples),
+        shuffle=bool(shuffle),
+        regularization=Regularization(
+            l2=_number("l2", l2, low=0),
+            l1=_number("l1", l1, low=0),
+            dropout=_number("dropout", dropout, low=0, high=1),
+            gradient_clip=(
+                None
+                if gradient_clip is None
+                else _number("gradient_clip", gradient_clip, low=0, open_low=True)
+            ),
+        ),
+        # a copy, because some schedules have a state that belongs to one run
+        schedule=copy.deepcopy(schedules.get(schedule)),
+        seed=_whole("seed", seed, low=0),
+    )
+
+
+def _number(
+    name: str, value: Any, low: float, high: float = math.inf, open_low: bool = False
+) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (low <= number < high) or (open_low and number == low):
+        upper = "" if high == math.inf else f" and below {high:g}"
+        raise InputError(
+            f"{name} must be a number {'above' if open_low else 'of at least'} {low:g}{upper}, "
+            f"but is {value!r}"
+        )
+    return number
+
+
+def _whole(name: str, value: Any, low: int) -> int:
+    try:
+        number = int(value)
+        if number != value or isinstance(value, bool) or number < low:
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(
+            f"{name} must be a whole number of at least {low}, but is {value!r}"
+        ) from None
+    return number
