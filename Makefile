@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# What the installed package depends on beyond its Python files, which are used in place.
+# Python files are used in place, but the installation knows them by name: it is made again when
+# a file comes or goes, or when what is compiled changes.
 BUILD_INPUTS := pyproject.toml CMakeLists.txt $(wildcard src/core/*)
+PYTHON_FILES := $(sort $(shell find src/chainrule -name '*.py'))
 
-.PHONY: demo test lint format bench docs clean
+.PHONY: demo test lint format bench docs clean FORCE
 
 demo: $(VENV)/.installed
 	$(BIN)/chainrule train
@@ -42,7 +44,10 @@ $(VENV)/.pip:
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.pip $(BUILD_INPUTS)
+$(VENV)/.files: $(VENV)/.pip FORCE
+	@echo $(PYTHON_FILES) | cmp -s - $@ || echo $(PYTHON_FILES) >$@
+
+$(VENV)/.installed: $(VENV)/.files $(BUILD_INPUTS)
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 

@@ -288,8 +288,8 @@ def check_derivative(activation: Activation) -> None:
     # An irrational spacing, so that no point falls on a kink at a round number.
     x = (np.arange(-20, 20) + 0.37) * (math.pi / 20)
     with np.errstate(all="ignore"):
-        y, slope = np.asarray(activation.sigma(x)), np.asarray(activation.sigma_prime(x))
-        for what, value in (("sigma", y), ("sigma_prime", slope)):
+        y, prime = np.asarray(activation.sigma(x)), np.asarray(activation.sigma_prime(x))
+        for what, value in (("sigma", y), ("sigma_prime", prime)):
             if value.shape != x.shape:
                 raise InputError(
                     f"{what} of activation {name!r} must keep the shape of its argument: "
@@ -301,8 +301,9 @@ def check_derivative(activation: Activation) -> None:
                 f"sigma of activation {name!r} must treat every element by itself, but its "
                 "value for one element changed with the others"
             )
+        slopes = {"sigma_prime": prime, "slope": np.asarray(activation.slope(x, y))}
         difference = (activation.sigma(x + h) - activation.sigma(x - h)) / (2 * h)
-    usable = np.isfinite(difference) & np.isfinite(slope)
+    usable = np.isfinite(difference)
     for kink in activation.kinks:
         usable &= np.abs(x - kink) > 2 * h
     if not usable.any():
@@ -310,11 +311,14 @@ def check_derivative(activation: Activation) -> None:
             f"activation {name!r} is not finite anywhere in [-3, 3]: sigma and sigma_prime "
             "must be defined for the pre-activations that occur"
         )
-    error = np.where(usable, np.abs(difference - slope) / np.maximum(1, np.abs(difference)), 0)
-    worst = int(np.argmax(error))
-    if error[worst] > 1e-5:
-        raise InputError(
-            f"sigma_prime of activation {name!r} is not the derivative of its sigma: at "
-            f"{x[worst]:.4g} it gives {slope[worst]:.6g}, a central difference of sigma gives "
-            f"{difference[worst]:.6g}"
-        )
+    for what, slope in slopes.items():
+        error = np.abs(difference - slope) / np.maximum(1, np.abs(difference))
+        error = np.where(usable, np.nan_to_num(error, nan=np.inf), 0)
+        worst = int(np.argmax(error))
+        if error[worst] > 1e-5:
+            source = what if what == "sigma_prime" else "prime_from_output"
+            raise InputError(
+                f"{source} of activation {name!r} is not the derivative of its sigma: at "
+                f"{x[worst]:.4g} it gives {slope[worst]:.6g}, a central difference of sigma gives "
+                f"{difference[worst]:.6g}"
+            )

@@ -203,11 +203,14 @@ class Architecture:
             w[...] = initializers.draw(initializers.get(chosen), rng, w.shape)
         return parameters
 
-    def check_own(self, outputs: Array, targets: Array) -> None:
-        """Check the derivatives of functions that a user defined, a few samples given."""
+    def check_own_activations(self) -> None:
+        """Check the derivatives of activations that a user defined."""
         for activation in set(self.activations):
             if activation.own and activation.check:
                 activations.check_derivative(activation)
+
+    def check_own_loss(self, outputs: Array, targets: Array) -> None:
+        """Check the derivative of a loss that a user defined, on a few samples."""
         if self.loss.own and self.loss.check:
             losses.check_derivative(self.loss, outputs[:8], targets[:8])
 

@@ -67,7 +67,7 @@ class Network:
         The activation of the output layer.
     loss : str or Loss, default "squared_error"
         What training minimises (`chainrule.losses`): by default
-        C = 1/(2n) sum_i |phi^l(x_i) - y_i|^2.
+        ``C = 1/(2n) sum_i |phi^l(x_i) - y_i|^2``.
     weight_init : str or callable, default "auto"
         ``"he"``, ``"glorot"``, ``"lecun"``, ``"normal"``; ``"auto"`` chooses one for each
         layer by its activation; a callable takes a NumPy generator and the shape
@@ -128,7 +128,8 @@ class Network:
         self.seed = seed
         self.feature_names = feature_names
         """The columns of the data frame that `fit` was given, None if it was an array."""
-        self._own_checked = False
+        self._loss_checked = not architecture.loss.own
+        architecture.check_own_activations()
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
@@ -146,7 +147,7 @@ class Network:
         return self.parameters.dtype
 
     @property
-    def weights(self) -> list[Array]:
+    def weights(self) -> list[Any]:
         """The weights of each layer, of shape (n_L, n_(L-1)); views that can be assigned to."""
         return _Assignable(self.architecture.views(self.parameters)[0], "weights")
 
@@ -155,7 +156,7 @@ class Network:
         _assign(self.weights, values, "weights")
 
     @property
-    def biases(self) -> list[Array | None]:
+    def biases(self) -> list[Any]:
         """The biases of each layer, of shape (n_L,); None for each with ``bias=False``."""
         return _Assignable(self.architecture.views(self.parameters)[1], "biases")
 
@@ -280,7 +281,8 @@ class Network:
         Y : array of shape (n, n_targets)
             The targets; one dimension is one column, or for cross-entropy class numbers.
         optimizer : str or Optimizer, default "adam"
-            See `chainrule.optimizers`; ``"lbfgs"`` sees all data in each epoch.
+            See `chainrule.optimizers`; ``"lbfgs"`` and ``"lm"`` (Levenberg-Marquardt, for squared
+            errors and up to some thousand parameters) see all data in each epoch.
         learning_rate : float, default 1e-3
             Unless the optimizer has one of its own.
         epochs : int, default 10
@@ -352,6 +354,7 @@ class Network:
             dropout=dropout,
             gradient_clip=gradient_clip,
             schedule=schedule,
+            n_threads=n_threads,
             seed=self.seed if seed is None else seed,
             n_samples=len(data),
         )
@@ -368,7 +371,6 @@ class Network:
             early_stopping=_callbacks.early_stopping(early_stopping),
             callbacks=told,
             engine=engine,
-            n_threads=n_threads,
             checkpoint=checkpoint,
             resume=resume,
         )
@@ -447,11 +449,11 @@ class Network:
 
     def _data(self, X: Any, Y: Any, sample_weight: Any = None) -> Data:
         data = batches.data(self.architecture, X, Y, sample_weight, self.feature_names)
-        if not self._own_checked:
+        if not self._loss_checked:
             few = data.rows(slice(8))
             outputs = self._engine.predict(self.architecture, self.parameters, few.X)
-            self.architecture.check_own(outputs, few.Y)
-            self._own_checked = True
+            self.architecture.check_own_loss(outputs, few.Y)
+            self._loss_checked = True
         return data
 
 

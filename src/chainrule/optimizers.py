@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, fields
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,10 +42,11 @@ class Optimizer:
         """Check that every number is in its range."""
         for item in fields(self):
             value = getattr(self, item.name)
-            if value is None or isinstance(value, bool):
+            if value is None or item.name == "nesterov":
                 continue
             low, high = (0, 1) if item.name in _FRACTIONS else (0, np.inf)
-            if not (isinstance(value, int | float) and low <= value < high):
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            if not (number and low <= float(value) < high):
                 raise InputError(
                     f"{item.name} of {type(self).__name__} must be a number in [{low}, {high}), "
                     f"but is {value!r}"
@@ -272,6 +274,15 @@ class Rprop(Optimizer):
 
     slots = ("h", "s")
 
+    def __post_init__(self) -> None:
+        """Check that every number is in its range."""
+        super().__post_init__()
+        if not (0 < self.shrink < 1 < self.grow and 0 < self.smallest <= self.largest):
+            raise InputError(
+                "Rprop needs 0 < shrink < 1 < grow and 0 < smallest <= largest, but has "
+                f"{self.shrink}, {self.grow}, {self.smallest} and {self.largest}"
+            )
+
     def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
         """Make step `t`, in place."""
         h, s = state["h"], state["s"]
@@ -309,7 +320,7 @@ FULL_BATCH = ("lbfgs", "lm")
 """Names of the methods that see all the data at once, and have no per-step update."""
 
 
-def get(optimizer: str | Optimizer) -> Optimizer:
+def get(optimizer: str | Optimizer | type[Optimizer]) -> Optimizer:
     """Return the optimizer of that name with its defaults, or `optimizer` itself if it is one.
 
     Raises

@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule import equations, losses
 from chainrule.activations import identity
+from chainrule.architecture import build
 from chainrule.cost import BatchCost
 from chainrule.errors import InputError, MissingExtraError
 from chainrule.numerics import Array
@@ -58,7 +59,7 @@ class Proof:
         return "\n".join(lines)
 
 
-def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 300) -> Proof:
+def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 1000) -> Proof:
     """Prove that the equations give the derivative of C, for activations left unknown.
 
     C is written down as an expression in symbols for every weight, bias and input, SymPy
@@ -71,8 +72,8 @@ def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 300) -> P
         n_0, ..., n_l, such as ``[2, 3, 2]``.
     n_samples : int, default 1
         The number of samples, the columns of phi.
-    limit : int, default 300
-        The largest number of symbols; expressions grow with the number of paths.
+    limit : int, default 1000
+        The largest number of paths from a symbol to C: the time grows with it.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 300) -> P
     MissingExtraError
         If SymPy is not installed.
     InputError
-        If the network is too large.
+        If the layer sizes or the number of samples make no sense, or there are too many paths.
 
     Examples
     --------
@@ -96,14 +97,17 @@ def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 300) -> P
         import sympy
     except ImportError:
         raise MissingExtraError("sympy", "prove", "chainrule.prove") from None
-    sizes = tuple(layer_sizes)
+    sizes = build(layer_sizes, "identity", "identity", "squared_error", True, "float64").layer_sizes
+    if n_samples < 1:
+        raise InputError(f"n_samples must be at least 1, but is {n_samples}")
+    n_paths = n_samples * equations.count_paths(sizes)
     count = sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))
     count += sizes[0] * n_samples
-    if count > limit:
+    if n_paths > limit:
         raise InputError(
             f"a proof for {'-'.join(map(str, sizes))} with {n_samples} samples has {count} "
-            f"derivatives, more than the limit of {limit}: take a smaller network, such as "
-            "[2, 3, 2], or raise limit"
+            f"derivatives and {n_paths:,} paths, more than the limit of {limit:,}: take a smaller "
+            "network, such as [2, 3, 2], or raise limit"
         )
 
     def symbols(name: str, *shape: int) -> Array:

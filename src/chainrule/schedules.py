@@ -7,15 +7,41 @@ step b of the B steps of epoch e (counted from 0) is at e + b / B, out of ``epoc
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from numbers import Real
 from typing import Any
 
 from chainrule.errors import InputError, require_choice
+
+# The smallest and the largest value of each parameter of the schedules.
+_RANGES = {
+    "every": (1, math.inf),
+    "gamma": (0, 1),
+    "final": (0, 1),
+    "initial": (0, 1),
+    "warm": (0, 1),
+    "epochs": (1e-9, math.inf),
+    "patience": (0, math.inf),
+    "min_delta": (0, math.inf),
+    "smallest": (0, 1),
+}
 
 
 @dataclass
 class Schedule:
     """Base class, and the schedule that changes nothing."""
+
+    def __post_init__(self) -> None:
+        """Check that every number is in its range."""
+        for item in fields(self):
+            if item.name not in _RANGES:
+                continue
+            (low, high), value = _RANGES[item.name], getattr(self, item.name)
+            if not (isinstance(value, Real) and low <= float(value) <= high):
+                raise InputError(
+                    f"{item.name} of the schedule {type(self).__name__} must be a number from "
+                    f"{low:g} to {high:g}, but is {value!r}"
+                )
 
     def factor(self, progress: float, epochs: int) -> float:
         """Return what the learning rate is multiplied with at `progress` of `epochs`."""
@@ -98,7 +124,7 @@ class one_cycle(Schedule):  # noqa: N801
         if part < self.warm:
             start, end, x = self.initial, 1.0, part / self.warm
         else:
-            start, end, x = 1.0, self.final, (part - self.warm) / (1 - self.warm)
+            start, end, x = 1.0, self.final, (part - self.warm) / max(1 - self.warm, 1e-12)
         return end + (start - end) * (1 + math.cos(math.pi * x)) / 2
 
 
@@ -128,6 +154,7 @@ class plateau(Schedule):  # noqa: N801
 
     def __post_init__(self) -> None:
         """Start at 1."""
+        super().__post_init__()
         self.scale, self.best, self.waited = 1.0, math.inf, 0
 
     def factor(self, progress: float, epochs: int) -> float:
@@ -155,7 +182,7 @@ NAMED: dict[str, type[Schedule]] = {
 }
 
 
-def get(schedule: str | Schedule | None) -> Schedule:
+def get(schedule: str | Schedule | type[Schedule] | None) -> Schedule:
     """Return the schedule of that name, or `schedule` itself if it is one; None is constant.
 
     Raises

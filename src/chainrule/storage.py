@@ -73,10 +73,11 @@ def write(
     from safetensors.numpy import save
 
     header = {"format_version": FORMAT_VERSION, **description}
-    # Sorted, so that the same content gives the same bytes.
+    # Sorted, and the only key of the metadata, whose order safetensors leaves to chance: the
+    # same content gives the same bytes.
     text = json.dumps(header, sort_keys=True)
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_atomically(path, save(tensors, {_KEY: text, "format": "pt"}))
+    write_atomically(path, save(tensors, {_KEY: text}))
 
 
 def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Array], dict[str, Any]]:

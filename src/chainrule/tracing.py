@@ -37,6 +37,8 @@ class Trace:
 
     form: str
     loss: float
+    W: list[Any]
+    B: list[Any]
     phi: list[Any]
     rho: list[Any]
     omega: list[Any]
@@ -165,11 +167,13 @@ def trace(
     W, B = ([None, *(tally.array(value) for value in values[1:])] for values in (W, B))
     layers = [None, *(tally.activation(s) for s in sigma[1:])]
     dense = data.X.toarray() if hasattr(data.X, "tocsr") else data.X
-    q = equations.forward(W, B, layers, tally.array(dense.astype(dtype).T), tally)
-    loss = float(cost.value(plain(q.rho[-1]), plain(q.phi[-1])))
-    n_forward = len(q.order)
     options: dict[str, Any] = {"limit": limit} if form == "paths" else {}
-    equations.BACKWARD[form](q, W, layers, UncountedCost(cost, tally), **options)
+    # as in the engines: what overflows shows in the values
+    with np.errstate(over="ignore", invalid="ignore"):
+        q = equations.forward(W, B, layers, tally.array(dense.astype(dtype).T), tally)
+        loss = float(cost.value(plain(q.rho[-1]), plain(q.phi[-1])))
+        n_forward = len(q.order)
+        equations.BACKWARD[form](q, W, layers, UncountedCost(cost, tally), **options)
 
     values = {
         symbol: [plain(value) for value in getattr(q, symbol)]
@@ -186,6 +190,8 @@ def trace(
     return Trace(
         form=form,
         loss=loss,
+        W=[plain(value) for value in W],
+        B=[plain(value) for value in B],
         **values,
         steps=steps,
         layer_sizes=architecture.layer_sizes,

@@ -13,7 +13,7 @@ from chainrule.callbacks import Callback, EarlyStopping
 from chainrule.engines import Data
 from chainrule.history import History
 from chainrule.numerics import Array
-from chainrule.training import fullbatch, loop
+from chainrule.training import lbfgs, levenberg, loop
 from chainrule.training.settings import Settings, check
 
 __all__ = ["Settings", "check", "fit"]
@@ -29,7 +29,6 @@ def fit(
     early_stopping: EarlyStopping | None,
     callbacks: Sequence[Callback],
     engine: str,
-    n_threads: int | None,
     checkpoint: str | os.PathLike[str] | None,
     resume: bool,
 ) -> History:
@@ -43,11 +42,12 @@ def fit(
         seed=settings.seed,
     )
     following = (validation, early_stopping, callbacks)
-    with _threads(n_threads):
-        if settings.optimizer == "lbfgs":
-            fullbatch.refuse_unused(settings, checkpoint)
+    with _threads(settings.n_threads):
+        if isinstance(settings.optimizer, str):
+            lbfgs.refuse_unused(settings, checkpoint)
             history.batch_size = len(data)
-            fullbatch.lbfgs(architecture, parameters, data, settings, history, chosen, *following)
+            method = {"lbfgs": lbfgs.train, "lm": levenberg.train}[settings.optimizer]
+            method(architecture, parameters, data, settings, history, chosen, *following)
         else:
             loop.train(
                 architecture, parameters, data, settings, history, chosen, *following,

@@ -26,6 +26,7 @@ class Settings:
     shuffle: bool
     regularization: Regularization
     schedule: Schedule
+    n_threads: int | None
     seed: int
 
     @property
@@ -58,6 +59,7 @@ def check(
     dropout: Any,
     gradient_clip: Any,
     schedule: Any,
+    n_threads: Any,
     seed: int,
     n_samples: int,
 ) -> Settings:
@@ -94,6 +96,7 @@ def check(
         ),
         # a copy, because some schedules have a state that belongs to one run
         schedule=copy.deepcopy(schedules.get(schedule)),
+        n_threads=None if n_threads is None else _whole("n_threads", n_threads, low=1),
         seed=_whole("seed", seed, low=0),
     )
 

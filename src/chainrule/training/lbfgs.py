@@ -1,7 +1,4 @@
-"""Methods that see all the data in each iteration: L-BFGS and Levenberg-Marquardt.
-
-An epoch is one iteration. Both work in float64 whatever the network's dtype.
-"""
+"""L-BFGS: all the data in each iteration, in float64 whatever the network's dtype."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ class _Stop(Exception):
     """Ends scipy's iteration from within."""
 
 
-def lbfgs(
+def train(
     architecture: Architecture,
     parameters: Array,
     data: Data,
@@ -38,8 +35,9 @@ def lbfgs(
 ) -> None:
     """Minimise C by L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995), scipy's, in place.
 
-    The learning rate, the batch size and the schedule are not used: its line search takes
-    their place. With ``l1`` above 0 the objective has kinks that it may stop at.
+    An epoch is one iteration. The learning rate, the batch size and the schedule are not
+    used: its line search takes their place. With ``l1`` above 0 the objective has kinks that
+    it may stop at.
 
     Raises
     ------
@@ -87,7 +85,7 @@ def lbfgs(
 
 
 def refuse_unused(settings: Settings, checkpoint: Any) -> None:
-    """Refuse what these methods cannot do.
+    """Refuse what the methods that see all data at once cannot do.
 
     Raises
     ------

@@ -1,0 +1,151 @@
+"""What the command line says: lines, progress, and one sentence for an error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from chainrule.callbacks import Callback, Progress
+from chainrule.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C ended."""
+
+
+class Failure(Exception):
+    """What went wrong without the user having asked for something wrong: exit code 1."""
+
+
+def say(text: str = "") -> None:
+    """Print to standard output, at once, so that a pipe sees it when it happens."""
+    print(text, flush=True)
+
+
+def warn(text: str) -> None:
+    """Print a line to standard error, where it does not mix with results."""
+    print(f"note: {text}", file=sys.stderr, flush=True)
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names with their values in two columns; a value may have several lines."""
+    width = max(len(name) for name, _ in rows) + 3
+    for name, value in rows:
+        say(f"{name:<{width}}" + value.replace("\n", "\n" + " " * width))
+
+
+def terminal() -> Console | None:
+    """Return a rich console if standard output is a terminal."""
+    if not sys.stdout.isatty():
+        return None
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal and not console.is_dumb_terminal else None
+
+
+def require_writable(output: Path, inputs: Sequence[Path | None] = ()) -> None:
+    """Refuse an output file before any work is done for it.
+
+    Raises
+    ------
+    InputError
+        If it is one of the inputs or a folder, or its folder is not there or not writable.
+    """
+    if output.is_dir():
+        raise InputError(f"{output} is a folder: name a file in it, such as {output / 'out'}")
+    if not output.parent.is_dir():
+        raise InputError(f"cannot write {output}: there is no folder {output.parent}; create it")
+    for path in inputs:
+        if path is not None and output.exists() and path.exists() and output.samefile(path):
+            raise InputError(f"{output} is what is read: name another file to write")
+    try:
+        # Trying is the only test that covers read-only file systems and access lists.
+        tempfile.TemporaryFile(dir=output.parent).close()
+    except OSError as error:
+        raise InputError(
+            f"cannot write in the folder {output.parent} ({error.strerror}): choose another with -o"
+        ) from None
+    if output.exists() and not os.access(output, os.W_OK):
+        raise InputError(f"{output} is write-protected: choose another file with -o")
+
+
+class Display(Callback):
+    """Shows training: one live line on a terminal, else about twenty plain lines.
+
+    Parameters
+    ----------
+    score : callable
+        Returns the validation score of the current weights as text. It costs a pass over the
+        validation data, so it is called only for what is shown.
+    """
+
+    def __init__(self, score: Callable[[], str]) -> None:
+        self.score = score
+        self.console = terminal()
+        self.shown = self.shown_epoch = 0.0
+
+    def __enter__(self) -> Display:
+        if self.console:
+            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            self.bar = Bar(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("at most"),
+                TimeRemainingColumn(compact=True),
+                TextColumn("left"),
+                console=self.console,
+            )
+            self.task = self.bar.add_task("epoch 0", total=None)
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.console:
+            self.bar.stop()
+
+    def on_train_begin(self, progress: Progress) -> None:
+        """Learn how many epochs there will be."""
+        if self.console:
+            self.bar.update(self.task, total=progress.epochs)
+
+    def on_epoch_end(self, progress: Progress) -> None:
+        """Show the epoch when it is time for it."""
+        if self.console:
+            due = time.monotonic() - self.shown > 0.1
+        else:
+            due = progress.epoch == 1 or progress.epoch % max(1, progress.epochs // 20) == 0
+        if due:
+            self._show(progress)
+
+    def on_train_end(self, progress: Progress) -> None:
+        """Show the last epoch."""
+        if progress.epoch and progress.epoch != self.shown_epoch:
+            self._show(progress)
+
+    def _show(self, progress: Progress) -> None:
+        self.shown, self.shown_epoch = time.monotonic(), progress.epoch
+        width = len(str(progress.epochs))
+        line = (
+            f"epoch {progress.epoch:>{width}}/{progress.epochs}  loss {progress.loss:<8.4g}  "
+            f"validation {self.score()}"
+        )
+        if self.console:
+            self.bar.update(self.task, description=line, completed=progress.epoch)
+        else:
+            say(f"{line}  {progress.seconds:.1f} s")

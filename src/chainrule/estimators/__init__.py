@@ -1,0 +1,5 @@
+"""Estimators for scikit-learn."""
+
+from chainrule.estimators.perceptrons import MLPClassifier, MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

@@ -1,0 +1,161 @@
+"""Levenberg-Marquardt: Gauss-Newton steps on the squared error, damped until they help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from chainrule import equations
+from chainrule.architecture import Architecture
+from chainrule.callbacks import Callback, EarlyStopping
+from chainrule.cost import UnitCost
+from chainrule.engines import Data, Engine
+from chainrule.errors import InputError
+from chainrule.history import History
+from chainrule.numerics import Array
+from chainrule.training.monitor import Monitor
+from chainrule.training.settings import Settings
+
+# J^T J holds the square of this many numbers: 200 MB.
+_MOST_PARAMETERS = 5_000
+_BLOCK_ENTRIES = 1 << 22
+_FIRST_DAMPING, _LARGEST_DAMPING = 1e-3, 1e16
+
+
+def train(
+    architecture: Architecture,
+    parameters: Array,
+    data: Data,
+    settings: Settings,
+    history: History,
+    engine: Engine,
+    validation: Data | None,
+    early_stopping: EarlyStopping | None,
+    callbacks: Sequence[Callback],
+) -> None:
+    """Minimise the squared error by Levenberg-Marquardt, in place; an epoch is one step.
+
+    With residuals r and their Jacobian J, a step solves
+    (J^T J / n + mu D) delta = -J^T r / n, where D is the diagonal of J^T J / n
+    (Marquardt 1963, J. SIAM 11, 431-441). The damping mu follows the ratio of actual to
+    predicted decrease (Nielsen 1999, IMM-REP-1999-05). Everything is in float64; the
+    learning rate, the batch size and the schedule are not used.
+
+    Raises
+    ------
+    InputError
+        If the loss is not the squared error, or J^T J would be too large.
+    DivergenceError
+        If the loss became infinite or NaN.
+    """
+    if architecture.loss.name != "squared_error" or settings.regularization.l1:
+        raise InputError(
+            f"lm minimises squared_error, with l2 or without, but the network has "
+            f"{architecture.loss.name} and l1={settings.regularization.l1:g}: "
+            "pass optimizer='lbfgs'"
+        )
+    if architecture.n_parameters > _MOST_PARAMETERS:
+        raise InputError(
+            f"lm solves for all parameters at once, at most {_MOST_PARAMETERS:,}, but the network "
+            f"has {architecture.n_parameters:,}: take smaller layers, or optimizer='lbfgs'"
+        )
+    double = replace(architecture, dtype="float64")
+    theta = parameters.astype(np.float64)
+    l2 = settings.regularization.l2 * _is_weight(double)
+
+    def objective(at: Array) -> float:
+        return engine.loss(double, at, data) + float((l2 * at * at).sum()) / 2
+
+    monitor = Monitor(
+        architecture, parameters, history, engine, validation, early_stopping, callbacks,
+        settings.epochs,
+    )  # fmt: skip
+    damping, growth = _FIRST_DAMPING, 2.0
+    with monitor:
+        value = objective(theta)
+        for _ in range(settings.epochs):
+            JJ, Jr = normal_equations(double, theta, data)
+            JJ[np.diag_indices_from(JJ)] += l2
+            gradient = Jr + l2 * theta
+            diagonal = np.diag(JJ).copy()
+            # a parameter without influence must not make the system singular
+            diagonal = np.maximum(diagonal, 1e-12 * diagonal.max() + 1e-300)
+            while damping <= _LARGEST_DAMPING:
+                step = _solve(JJ, damping * diagonal, -gradient)
+                trial = np.inf if step is None else objective(theta + step)
+                if step is not None and trial < value:
+                    predicted = float(step @ (damping * diagonal * step - gradient)) / 2
+                    gain = (value - trial) / max(predicted, 1e-300)
+                    damping *= max(1 / 3, 1 - (2 * gain - 1) ** 3)
+                    damping, growth = max(damping, 1e-15), 2.0
+                    break
+                damping, growth = damping * growth, growth * 2
+            else:
+                history.stop_reason = "converged"
+                break
+            theta, value = theta + step, trial
+            np.copyto(parameters, theta, casting="same_kind")
+            if monitor.epoch_done(engine.loss(double, theta, data), 1.0):
+                break
+
+
+def normal_equations(architecture: Architecture, theta: Array, data: Data) -> tuple[Array, Array]:
+    """Return J^T J / n and J^T r / n, weighted as C is, from blocks of samples.
+
+    The derivative of output k by W^L is lambda^L (phi^(L-1))^T, with lambda from the pass that
+    starts at omega^l = 1 for output k: one backward pass for each output.
+    """
+    P = architecture.n_parameters
+    JJ, Jr = np.zeros((P, P)), np.zeros(P)
+    weight = np.ones(len(data)) if data.sample_weight is None else data.sample_weight
+    share = weight / weight.sum()
+    size = max(1, _BLOCK_ENTRIES // (P * architecture.n_outputs))
+    for start in range(0, len(data), size):
+        rows = slice(start, start + size)
+        scale = np.sqrt(share[rows])[:, None]
+        for J, residual in _jacobians(architecture, theta, data.rows(rows)):
+            J *= scale
+            JJ += J.T @ J
+            Jr += J.T @ (scale[:, 0] * residual)
+    return JJ, Jr
+
+
+def _jacobians(
+    architecture: Architecture, theta: Array, data: Data
+) -> Iterator[tuple[Array, Array]]:
+    """Yield, for each output, its derivatives by all parameters (n, P) and its residuals (n,)."""
+    W, B, sigma = architecture.for_equations(theta)
+    X = data.X.toarray() if hasattr(data.X, "tocsr") else data.X
+    q = equations.forward(W, B, sigma, X.astype(np.float64).T)
+    for k in range(architecture.n_outputs):
+        equations.lambda_form(q, W, sigma, UnitCost(architecture.activations[-1], k), inputs=False)
+        columns = []
+        for L in range(1, q.l + 1):
+            by_weights = q.lambda_[L].T[:, :, None] * q.phi[L - 1].T[:, None, :]
+            columns.append(by_weights.reshape(len(data), -1))
+            if architecture.bias:
+                columns.append(q.lambda_[L].T)
+        yield np.concatenate(columns, axis=1), q.phi[-1][k] - data.Y[:, k]
+
+
+def _is_weight(architecture: Architecture) -> Array:
+    """Return 1 for every weight and 0 for every bias, flat."""
+    flags = np.zeros(architecture.n_parameters)
+    for w in architecture.views(flags)[0]:
+        w[...] = 1
+    return flags
+
+
+def _solve(JJ: Array, damping: Array, right: Array) -> Array | None:
+    """Return the solution of (J^T J + damping) delta = right, None where it has none."""
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+    damped = JJ.copy()
+    damped[np.diag_indices_from(damped)] += damping
+    try:
+        step: Array = cho_solve(cho_factor(damped, overwrite_a=True), right)
+    except (LinAlgError, ValueError):  # not positive definite, or not finite
+        return None
+    return step if np.isfinite(step).all() else None

@@ -1,0 +1,201 @@
+"""The gradient check passes where it should, and finds what is planted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import activations, losses
+from chainrule.activations import Activation
+from chainrule.losses import Loss
+
+ELEMENTWISE = [a.name for a in activations.NAMED.values() if a.elementwise]
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(4, 3)), RNG.dirichlet(np.ones(2), 4)
+
+WRONG = Activation("wrong", np.tanh, lambda x: 1.001 - np.tanh(x) ** 2, check=False)
+
+
+def names(report: Any) -> list[str]:
+    return [check.name for check in report.parameters]
+
+
+def failing(report: Any) -> list[str]:
+    return [check.name for check in report.parameters if check.error > report.tolerance]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", [*ELEMENTWISE, "leaky_relu(0.2)", "elu(0.5)", "celu(2)"])
+def test_every_named_activation_passes(name: str, dtype: str) -> None:
+    report = cr.check_gradients(cr.Network([3, 4, 4, 2], name, name, dtype=dtype), X, Y)
+    assert report.passed, str(report)
+    assert report.reference == "complex step"
+    assert names(report) == ["W^1", "B^1", "W^2", "B^2", "W^3", "B^3", "phi^0"]
+    assert report.worst.error < 1e-11
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", [*losses.NAMED, "quantile(0.3)", "huber(2)"])
+def test_every_named_loss_passes(name: str, weighted: bool) -> None:
+    w = np.array([1.0, 0, 2, 0.5]) if weighted else None
+    domain = losses.get(name).domain
+    targets = {"hinge": np.sign(Y - 0.5), "gaussian_nll": Y[:, :1]}.get(name, Y)
+    for output in activations.NAMED.values():
+        if output.range[0] >= domain[0] and output.range[1] <= domain[1]:
+            net = cr.Network([3, 4, 2], "tanh", output, name, dtype="float64")
+            report = cr.check_gradients(net, X, targets, w)
+            assert report.passed, f"{output.name}: {report}"
+
+
+def test_a_network_without_biases_has_no_rows_for_them() -> None:
+    report = cr.check_gradients(cr.Network([3, 4, 2], "tanh", bias=False), X, Y)
+    assert names(report) == ["W^1", "W^2", "phi^0"]
+    assert report.passed
+
+
+@pytest.mark.parametrize(
+    ("hidden", "output", "expected"),
+    [
+        ([WRONG, "tanh"], "identity", ["W^1", "B^1", "phi^0"]),
+        (["tanh", WRONG], "identity", ["W^1", "B^1", "W^2", "B^2", "phi^0"]),
+        (["tanh", "tanh"], WRONG, ["W^1", "B^1", "W^2", "B^2", "W^3", "B^3", "phi^0"]),
+    ],
+    ids=["layer 1", "layer 2", "layer 3"],
+)
+def test_a_planted_wrong_derivative_is_found_at_and_below_its_layer(
+    hidden: list[Any], output: Any, expected: list[str]
+) -> None:
+    report = cr.check_gradients(cr.Network([3, 4, 4, 2], hidden, output), X, Y)
+    assert report.reference == "central differences"
+    assert not report.passed
+    assert failing(report) == expected
+    worst = report.worst
+    assert worst.name in expected
+    assert worst.error == max(check.error for check in report.parameters)
+    assert worst.gradient != pytest.approx(worst.expected, rel=1e-5)
+    assert str(report).endswith("FAILED: tolerance 1e-05 relative")
+    assert str(report).count("WRONG") == len(expected)
+
+
+def test_a_planted_wrong_loss_is_found_everywhere() -> None:
+    wrong = Loss("wrong", lambda p, y: (p - y) ** 2, lambda p, y: p - y, check=False)
+    report = cr.check_gradients(cr.Network([3, 4, 2], "tanh", loss=wrong), X, Y)
+    assert failing(report) == ["W^1", "B^1", "W^2", "B^2", "phi^0"]
+    assert report.worst.error == pytest.approx(0.5, abs=1e-4)
+
+
+def test_a_wrong_entry_of_a_named_activation_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even a derivative that is off by 1e-7, which differences could not see."""
+    tanh = replace(activations.NAMED["tanh"], prime_from_output=lambda y: (1 - y * y) * (1 + 1e-7))
+    monkeypatch.setitem(activations.NAMED, "tanh", tanh)
+    report = cr.check_gradients(cr.Network([3, 4, 2], "tanh"), X, Y)
+    assert failing(report) == ["W^1", "B^1", "phi^0"]
+    assert report.worst.error == pytest.approx(1e-7, rel=0.01)
+
+
+def test_right_functions_of_your_own_pass_by_central_differences() -> None:
+    own = Activation("mine", np.arctan, lambda x: 1 / (1 + x * x))
+    loss = Loss("mine", lambda p, y: (p - y) ** 4, lambda p, y: 4 * (p - y) ** 3)
+    report = cr.check_gradients(cr.Network([3, 4, 2], own, loss=loss), X, Y)
+    assert report.reference == "central differences"
+    assert report.passed, str(report)
+
+
+def on_the_kink(activation: Any) -> cr.Network:
+    """Return a network whose first hidden unit has rho = 0 exactly."""
+    net = cr.Network([3, 3, 2], activation, dtype="float64", seed=1)
+    net.weights[0][0] = 0
+    return net
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "selu", "elu(0.5)"])
+@pytest.mark.parametrize("n", [1, 5])
+def test_on_a_kink_the_side_that_the_activation_takes_is_compared_with(name: str, n: int) -> None:
+    """With several samples, a step by one weight puts some on one side, some on the other."""
+    report = cr.check_gradients(on_the_kink(name), X[:n], Y[:n])
+    assert report.passed, str(report)
+    assert sum(check.kinks for check in report.parameters) == 0
+
+
+@pytest.mark.parametrize("bias", [-1.0, 1.0])
+def test_hard_tanh_on_either_of_its_kinks(bias: float) -> None:
+    net = on_the_kink("hard_tanh")
+    net.biases[0] = [bias, 0.1, 0.2]
+    assert cr.check_gradients(net, X[:1], Y[:1]).passed
+
+
+def test_a_perfect_output_is_on_the_kink_of_the_absolute_error() -> None:
+    net = cr.Network([3, 4, 2], "tanh", loss="absolute_error", dtype="float64")
+    net.weights[1] = np.zeros((2, 4))  # so that it is perfect to the last bit
+    report = cr.check_gradients(net, X[:1], np.zeros((1, 2)))
+    assert report.passed, str(report)
+    assert {check.name: check.kinks for check in report.parameters}["B^2"] == 2
+
+
+def test_a_kink_of_your_own_is_counted_and_does_not_fail() -> None:
+    own = Activation("mine", lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(x.dtype))
+    report = cr.check_gradients(on_the_kink(own), X[:1], Y[:1])
+    assert report.passed, str(report)
+    assert sum(check.kinks for check in report.parameters) >= 4
+
+
+def test_a_kink_does_not_excuse_a_derivative_that_is_of_neither_side(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    relu = replace(activations.NAMED["relu"], prime_from_output=lambda y: np.where(y > 0, 1.0, 2.0))
+    monkeypatch.setitem(activations.NAMED, "relu", relu)
+    assert "B^1" in failing(cr.check_gradients(on_the_kink("relu"), X[:1], Y[:1]))
+
+
+def test_nan_gradients_fail() -> None:
+    own = Activation("mine", np.tanh, lambda x: x * np.nan, check=False)
+    report = cr.check_gradients(cr.Network([3, 4, 2], own), X, Y)
+    assert not report.passed
+    assert report.worst.error == np.inf
+
+
+def test_max_entries_chooses_the_same_entries_again() -> None:
+    net = cr.Network([3, 40, 2], "tanh")
+    first, again = (cr.check_gradients(net, X, Y, max_entries=20) for _ in range(2))
+    assert first == again
+    assert first.passed
+    assert [(c.size, c.checked) for c in first.parameters] == [
+        (120, 20),
+        (40, 20),
+        (80, 20),
+        (2, 2),
+        (12, 12),
+    ]
+    with pytest.raises(cr.InputError, match="max_entries must be at least 1"):
+        cr.check_gradients(net, X, Y, max_entries=0)
+
+
+def test_a_tolerance_of_your_own_decides() -> None:
+    net = cr.Network([3, 4, 2], WRONG)
+    assert cr.check_gradients(net, X, Y, tolerance=0.5).passed
+    assert not cr.check_gradients(net, X, Y, tolerance=1e-4).passed
+
+
+def test_the_network_is_not_changed() -> None:
+    net = cr.Network([3, 4, 2], "tanh")
+    before = net.parameters.copy()
+    cr.check_gradients(net, X, Y)
+    np.testing.assert_array_equal(net.parameters, before)
+
+
+def test_it_prints_as_a_table() -> None:
+    lines = str(cr.check_gradients(cr.Network([3, 4, 2], "tanh"), X, Y)).splitlines()
+    assert lines[0] == "gradients against complex step, in float64"
+    assert lines[1].split() == ["entries", "checked", "on", "kinks", "largest", "error", "at"]
+    assert [line.split()[:4] for line in lines[2:-1]] == [
+        ["W^1", "12", "12", "0"],
+        ["B^1", "4", "4", "0"],
+        ["W^2", "8", "8", "0"],
+        ["B^2", "2", "2", "0"],
+        ["phi^0", "12", "12", "0"],
+    ]
+    assert lines[-1] == "passed: tolerance 1e-08 relative"
