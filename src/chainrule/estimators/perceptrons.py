@@ -96,7 +96,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         The epochs of the last fit; the samples visited in all fits.
     n_features_in_, n_outputs_, n_layers_ : int
         The inputs, the outputs, and the layers, both of these among them.
-    feature_names_in_ : array of shape (n_features_in_,)
+    feature_names_in_ : array of shape (n_features,)
         The columns, if X was a data frame.
     out_activation_ : {"softmax", "logistic"}
         The activation of the output layer, by scikit-learn's name.
