@@ -16,7 +16,7 @@ import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
 import chainrule as cr
-from chainrule import network, tables
+from chainrule import loading, tables
 from chainrule.cli import main
 
 PROGRAM = [sys.executable, "-c", "import sys; from chainrule.cli import main; sys.exit(main())"]
@@ -308,7 +308,7 @@ def test_ctrl_c_keeps_the_best_weights_and_saves_them(tmp_path: Path) -> None:
     assert err == ""
     assert len(re.findall(r"^interrupted after \d+ epochs", out, re.M)) == 1
     assert "R^2" in out
-    assert network.load(tmp_path / "m").layer_sizes[-1] == 1
+    assert loading.load(tmp_path / "m").layer_sizes[-1] == 1
 
 
 def test_ctrl_c_before_the_first_epoch_saves_nothing(

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
     from chainrule.forms import form_costs
     from chainrule.history import History
+    from chainrule.loading import from_sklearn, from_torch, load
     from chainrule.losses import Loss
-    from chainrule.network import Network, load
+    from chainrule.network import Network
     from chainrule.optimizers import Optimizer
     from chainrule.proof import prove
     from chainrule.schedules import Schedule
@@ -53,7 +54,9 @@ _NAMES = {
     "Schedule": "schedules",
     "check_gradients": "checks",
     "form_costs": "forms",
-    "load": "network",
+    "from_sklearn": "loading",
+    "from_torch": "loading",
+    "load": "loading",
     "prove": "proof",
     "trace": "tracing",
 }
@@ -62,8 +65,8 @@ __all__ = [
     "Activation", "Callback", "ChainruleError", "DivergenceError", "EarlyStopping",
     "FileFormatError", "History", "InputError", "Loss", "MLPClassifier", "MLPRegressor",
     "MissingExtraError", "Network", "Optimizer", "Progress", "Schedule", "activations",
-    "check_gradients", "form_costs", "initializers", "load", "losses", "optimizers", "prove",
-    "schedules", "trace",
+    "check_gradients", "form_costs", "from_sklearn", "from_torch", "initializers", "load",
+    "losses", "optimizers", "prove", "schedules", "trace",
 ]  # fmt: skip
 
 

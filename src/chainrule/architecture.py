@@ -325,3 +325,52 @@ def build(
         bool(bias),
         require_choice("dtype", name, DTYPES),
     )
+
+
+def assemble(
+    weights: Sequence[Array], biases: Sequence[Array | None], activation_names: Sequence[str]
+) -> tuple[Architecture, Array]:
+    """Return the architecture and the flat parameters of layers that come from elsewhere.
+
+    The loss is the one that goes with the output activation: cross-entropy with softmax, its
+    binary form with sigmoid, poisson with exponential, else the squared error.
+
+    Parameters
+    ----------
+    weights : sequence of arrays of shape (n_L, n_(L-1))
+        One for each layer.
+    biases : sequence of arrays of shape (n_L,), or None for a layer without
+        Zeros take the place of missing ones if any layer has them.
+    activation_names : sequence of str
+        One for each layer.
+
+    Raises
+    ------
+    InputError
+        If the layers do not follow each other.
+    """
+    if not weights:
+        raise InputError("a network needs at least one layer with weights, but there is none")
+    sizes = [int(weights[0].shape[1]), *(int(w.shape[0]) for w in weights)]
+    for L, (w, n_in) in enumerate(zip(weights, sizes, strict=False), 1):
+        if w.shape[1] != n_in:
+            raise InputError(f"layer {L} takes {w.shape[1]} inputs, but gets {n_in}")
+    loss = {
+        "softmax": "cross_entropy",
+        "sigmoid": "binary_cross_entropy",
+        "exponential": "poisson",
+    }.get(activation_names[-1], "squared_error")
+    architecture = build(
+        sizes,
+        activation_names[:-1],
+        activation_names[-1],
+        loss,
+        any(b is not None for b in biases),
+        "float64" if weights[0].dtype == np.float64 else "float32",
+    )
+    parameters = np.zeros(architecture.n_parameters, architecture.dtype)
+    for w_view, b_view, w, b in zip(*architecture.views(parameters), weights, biases, strict=True):
+        w_view[...] = w
+        if b_view is not None and b is not None:
+            b_view[...] = b
+    return architecture, parameters

@@ -25,11 +25,9 @@ class FileFormatError(ChainruleError, ValueError):
 class MissingExtraError(ChainruleError, ImportError):
     """An optional dependency is not installed."""
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(
-            f"{purpose} needs {package}, which is not installed: "
-            f"pip install 'chainrule[{extra}]' (or {package} alone)"
-        )
+    def __init__(self, package: str, extra: str | None, purpose: str) -> None:
+        remedy = f"'chainrule[{extra}]' (or {package} alone)" if extra else package
+        super().__init__(f"{purpose} needs {package}, which is not installed: pip install {remedy}")
 
 
 def closest(name: str, known: Iterable[str]) -> str:

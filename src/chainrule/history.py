@@ -98,7 +98,7 @@ class History:
         try:
             import pandas
         except ImportError:
-            raise MissingExtraError("pandas", "all", "to_frame(backend='pandas')") from None
+            raise MissingExtraError("pandas", None, "to_frame(backend='pandas')") from None
         return pandas.DataFrame(self.columns())
 
     def plot(self, ax: Any = None) -> Any:

@@ -377,11 +377,22 @@ class Network:
         self.feature_names = names or self.feature_names
         return history
 
+    @classmethod
+    def of(
+        cls,
+        architecture: Architecture,
+        parameters: Array,
+        seed: int = 0,
+        feature_names: Sequence[str] | None = None,
+    ) -> Network:
+        """Return a network of these parameters, which it keeps and changes when it trains."""
+        net = cls.__new__(cls)
+        net._set_up(architecture, parameters, seed, tuple(feature_names) if feature_names else None)
+        return net
+
     def copy(self) -> Network:
         """Return a network with the same architecture and a copy of the parameters."""
-        twin = Network.__new__(Network)
-        twin._set_up(self.architecture, self.parameters.copy(), self.seed, self.feature_names)
-        return twin
+        return Network.of(self.architecture, self.parameters.copy(), self.seed, self.feature_names)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a safetensors file, whole or not at all.
@@ -400,6 +411,60 @@ class Network:
         """
         extra = {"seed": self.seed, "feature_names": self.feature_names}
         files.save(path, self.architecture, self.parameters, extra)
+
+    def to_torch(self) -> Any:
+        """Return a ``torch.nn.Sequential`` with a copy of the parameters.
+
+        Raises
+        ------
+        MissingExtraError
+            If PyTorch is not installed.
+        InputError
+            If the network has an activation of your own.
+        """
+        from chainrule.interchange import torch
+
+        return torch.write(self.architecture, self.parameters)
+
+    def to_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write an ONNX model with the input ``X`` (n, n_0) and the output ``Y`` (n, n_l).
+
+        Parameters
+        ----------
+        path : str or path
+            The file, by convention with the ending ``.onnx``; replaced if it exists.
+
+        Raises
+        ------
+        MissingExtraError
+            If onnx is not installed: ``pip install 'chainrule[onnx]'``.
+        InputError
+            If the network has an activation of your own, or the file cannot be written.
+        """
+        from chainrule.interchange import onnx
+
+        onnx.write(path, self.architecture, self.parameters)
+
+    def to_c(self, path: str | os.PathLike[str]) -> None:
+        """Write a C99 file that predicts one sample, and its header beside it.
+
+        ``model.c`` and ``model.h`` define ``void model_predict(const float x[], float y[])``
+        (double for float64): no dependency but the mathematics library, no allocation.
+
+        Parameters
+        ----------
+        path : str or path
+            The source file; its name becomes that of the function.
+
+        Raises
+        ------
+        InputError
+            If the name is not one of a C function, the network has an activation of your own,
+            or a file cannot be written.
+        """
+        from chainrule.interchange import c
+
+        c.write(path, self.architecture, self.parameters)
 
     def summary(self) -> str:
         """Return a table of the layers.
@@ -462,29 +527,3 @@ def _assign(current: list[Any], values: Sequence[Any], what: str) -> None:
         raise InputError(f"{what} must be {len(current)} arrays, but there are {len(values)}")
     for layer, value in enumerate(values):
         current[layer] = value
-
-
-def load(path: str | os.PathLike[str], own: Iterable[Activation | Loss] = ()) -> Network:
-    """Return the network of a file that `Network.save` wrote.
-
-    Parameters
-    ----------
-    path : str or path
-        The file.
-    own : iterable of Activation and Loss, optional
-        Functions that you defined yourself and the network uses; a file holds their names.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, or functions are missing from `own`.
-    FileFormatError
-        If it is truncated, not a chainrule network, or of a newer version.
-    """
-    architecture, parameters, extra = files.load(path, own)
-    names = extra.get("feature_names")
-    net = Network.__new__(Network)
-    net._set_up(
-        architecture, parameters, int(extra.get("seed", 0)), tuple(names) if names else None
-    )
-    return net

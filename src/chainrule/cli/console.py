@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -33,6 +34,14 @@ def say(text: str = "") -> None:
 def warn(text: str) -> None:
     """Print a line to standard error, where it does not mix with results."""
     print(f"note: {text}", file=sys.stderr, flush=True)
+
+
+def program() -> str:
+    """Return what runs this program: ``chainrule``, or its path where the shell finds none."""
+    here = Path(sys.argv[0])
+    if here.name != "chainrule" or not here.is_file() or shutil.which("chainrule"):
+        return "chainrule"
+    return os.path.relpath(here)
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> None:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chainrule.cli.console import INTERRUPTED, Display, Failure, facts, require_writable, say
+from chainrule.cli.console import (
+    INTERRUPTED,
+    Display,
+    Failure,
+    facts,
+    program,
+    require_writable,
+    say,
+)
 from chainrule.errors import InputError
 
 if TYPE_CHECKING:
@@ -147,7 +155,7 @@ def train(
     say(f"  {_command('info', output)}")
     if table is None and test_table is not None:
         say(f"  {_command('train', test_table)} --target {_DIGIT}")
-        say("  chainrule train YOUR.csv --target COLUMN")
+        say(f"  {_command('train')} YOUR.csv --target COLUMN")
     if interrupted:
         raise typer.Exit(INTERRUPTED)
 
@@ -331,4 +339,4 @@ def _save_test_digits(frame: polars.DataFrame, output: Path) -> Path | None:
 
 
 def _command(name: str, *arguments: Path) -> str:
-    return shlex.join(["chainrule", name, *map(str, arguments)])
+    return shlex.join([program(), name, *map(str, arguments)])

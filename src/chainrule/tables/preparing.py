@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from chainrule import files, network
+from chainrule import files, loading
 from chainrule.errors import FileFormatError, InputError, closest, listing
+from chainrule.network import Network
 from chainrule.numerics import Array
 from chainrule.tables.columns import Column, learn
 from chainrule.tables.reading import looks_like_values
@@ -224,7 +225,7 @@ def split(n: int, labels: Array | None, share: float, seed: int) -> tuple[Array,
     return np.sort(np.concatenate([large, alone])), np.sort(small)
 
 
-def save(path: str | os.PathLike[str], net: network.Network, preprocessing: Preprocessing) -> None:
+def save(path: str | os.PathLike[str], net: Network, preprocessing: Preprocessing) -> None:
     """Write a network with its preprocessing; `chainrule.load` reads it too.
 
     Raises
@@ -240,7 +241,7 @@ def save(path: str | os.PathLike[str], net: network.Network, preprocessing: Prep
     files.save(path, net.architecture, net.parameters, extra)
 
 
-def load(path: str | os.PathLike[str]) -> tuple[network.Network, Preprocessing | None]:
+def load(path: str | os.PathLike[str]) -> tuple[Network, Preprocessing | None]:
     """Return a network and its preprocessing, None if it was saved without a table.
 
     Raises
@@ -250,7 +251,7 @@ def load(path: str | os.PathLike[str]) -> tuple[network.Network, Preprocessing |
     FileFormatError
         If it is not a network, damaged, or of a newer version.
     """
-    net = network.load(path)
+    net = loading.load(path)
     record = files.load(path)[2].get(_KEY)
     if record is None:
         return net, None
