@@ -24,7 +24,7 @@ format: $(VENV)/.lint
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.installed
+bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.step_time
 
 docs: $(VENV)/.docs
@@ -49,6 +49,10 @@ $(VENV)/.files: $(VENV)/.pip FORCE
 
 $(VENV)/.installed: $(VENV)/.files $(BUILD_INPUTS)
 	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@
 
 $(VENV)/.%: $(VENV)/.installed

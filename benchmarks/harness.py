@@ -30,7 +30,6 @@ class Peer:
             text=True,
             env={**os.environ, **dict.fromkeys(limits, threads)},
         )
-        os.sched_setaffinity(self.process.pid, cores)
         self.ready = self._answer() == "ready"
 
     def __enter__(self) -> Peer:
@@ -54,7 +53,10 @@ class Peer:
         assert self.process.stdin is not None
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
-        return float(self._answer())
+        answer = self._answer()
+        if not answer:
+            raise RuntimeError("a peer ended while it was measured; its error is above")
+        return float(answer)
 
 
 def in_turns(peers: dict[str, Peer], rounds: int) -> dict[str, list[float]]:

@@ -15,7 +15,7 @@ Epoch = Callable[[], Any]
 
 
 def chainrule_numpy(workload: Workload) -> Epoch:
-    """chainrule's NumPy engine."""
+    """chainrule's NumPy engine; every epoch is a whole `fit`, with its checks of X and Y."""
     import chainrule as cr
 
     X, Y = workload.data()

@@ -199,3 +199,12 @@ def test_it_prints_as_a_table() -> None:
         ["phi^0", "12", "12", "0"],
     ]
     assert lines[-1] == "passed: tolerance 1e-08 relative"
+
+
+def test_a_wrong_derivative_near_an_extremum_is_no_kink() -> None:
+    """There the differences from left and right have a gap, and zero lies in it."""
+    steep = Activation("steep", lambda x: np.sin(300 * x), lambda x: 0 * x, check=False)
+    net = cr.Network([1, 1], output_activation=steep, dtype="float64")
+    net.weights[0] = [[0.0]]
+    net.biases[0] = [np.pi / 600 - 2e-6]
+    assert "B^1" in failing(cr.check_gradients(net, [[1.0]], [[2.0]]))

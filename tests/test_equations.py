@@ -172,7 +172,7 @@ def test_prove_passes(sizes: list[int], n_samples: int) -> None:
 
 
 def negated_b1(q: Any, W: Any, sigma: Any, cost: Any, inputs: bool = True) -> Any:
-    return equations.lambda_form(q, [None, *(-w for w in W[1:])], sigma, cost, inputs)
+    return equations.lambda_form(q, [None, *(-w for w in W[1:])], sigma, cost, inputs=inputs)
 
 
 def halved_a2(q: Any, W: Any, sigma: Any, cost: Any) -> Any:

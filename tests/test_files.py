@@ -75,6 +75,27 @@ def test_own_functions_must_be_passed_again(tmp_path: Path) -> None:
     assert np.array_equal(cr.load(path, own=[square]).predict(X), net.predict(X))
 
 
+def test_what_else_a_file_holds_survives_loading_and_saving(tmp_path: Path) -> None:
+    from chainrule import files
+
+    path = tmp_path / "net.safetensors"
+    net = cr.Network([2, 1])
+    files.save(path, net.architecture, net.parameters, {"table": {"target": "price"}})
+    cr.load(path).copy().save(path)
+    assert files.load(path)[2]["table"] == {"target": "price"}
+
+
+def test_an_activation_and_a_loss_of_the_same_name(tmp_path: Path) -> None:
+    mine = cr.Activation("mine", lambda x: x * x, lambda x: 2 * x)
+    loss = cr.Loss("mine", lambda p, y: (p - y) ** 4, lambda p, y: 4 * (p - y) ** 3)
+    cr.Network([2, 3, 1], mine, loss=loss).save(tmp_path / "net.safetensors")
+    both: list[Any] = [mine, loss]
+    for own in (both, both[::-1]):
+        assert cr.load(tmp_path / "net.safetensors", own=own).architecture.loss is loss
+    with pytest.raises(cr.InputError, match="own has no Loss of the name 'mine'"):
+        cr.load(tmp_path / "net.safetensors", own=[mine])
+
+
 def test_column_names_are_kept(tmp_path: Path) -> None:
     import polars as pl
 

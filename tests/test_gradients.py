@@ -238,7 +238,7 @@ def test_the_form_that_broke_is_found(loss: str, monkeypatch: pytest.MonkeyPatch
     case = draw([2, 3, 2], "tanh", FITTING.get(loss, "identity"), loss, True, True)
 
     def broken(q: Any, W: Any, sigma: Any, cost: Any, inputs: bool = True) -> Any:
-        return equations.lambda_form(q, [None, *(-w for w in W[1:])], sigma, cost, inputs)
+        return equations.lambda_form(q, [None, *(-w for w in W[1:])], sigma, cost, inputs=inputs)
 
     monkeypatch.setitem(equations.BACKWARD, "lambda", broken)
     with pytest.raises(AssertionError, match="relative error"):

@@ -188,6 +188,11 @@ BAD_X = {
     "one dimension": (np.ones(3), r"for one sample pass X\[None, :\]"),
     "three dimensions": (np.ones((2, 3, 1)), "must have two dimensions"),
     "ragged": ([[1, 2, 3], [1, 2]], "rows of different lengths"),
+    "too large for float64": (np.full((1, 3), 10**400, dtype=object), "X holds int objects"),
+    "repeated columns": (
+        pd.DataFrame(np.ones((1, 3)), columns=["a", "b", "a"]),
+        "several columns of the name a",
+    ),
     "complex": (X * 1j, "X holds complex numbers"),
     "text column": (
         pd.DataFrame({"a": [1.0], "b": [2.0], "city": ["Oslo"]}),
@@ -228,6 +233,9 @@ BAD_FIT: dict[str, tuple[dict[str, Any], str]] = {
     "validation shape": ({"validation_data": (X[:, :2], Y)}, "validation_data: X has 2 columns"),
     "validation fraction": ({"validation_data": 0.01}, "samples on both sides"),
     "seed": ({"seed": -1}, "seed must be a whole number"),
+    "large seed": ({"seed": 2**64}, "seed must be a whole number"),
+    "verbose": ({"verbose": "a"}, "verbose must be a whole number"),
+    "patience": ({"early_stopping": -1}, "patience must be a whole number"),
     "threads": ({"n_threads": 0}, "n_threads must be a whole number of at least 1"),
     "lbfgs with dropout": ({"optimizer": "lbfgs", "dropout": 0.1}, "pass dropout=0"),
 }
@@ -257,6 +265,8 @@ BAD_NETWORK: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "odd outputs": ({"layer_sizes": [3, 3], "loss": "gaussian_nll"}, "2 outputs for each target"),
     "initializer": ({"weight_init": "hee"}, "did you mean 'he'"),
+    "infinite units": ({"layer_sizes": [3, float("inf"), 1]}, "must be a list such as"),
+    "no activation": ({"activation": None}, "activation must be a name"),
     "dtype": ({"dtype": "float16"}, "dtype 'float16' is not known"),
     "seed": ({"seed": 1.5}, "seed must be a whole number"),
     "parameter": ({"activation": "elu(-1)"}, "one positive number in parentheses"),
@@ -299,3 +309,26 @@ def test_columns_are_matched_by_name() -> None:
         net.predict(frame.rename({"height": "weight"}))
     with pytest.raises(cr.InputError, match=r"takes 2 \(age, height\)"):
         net.predict(np.ones((1, 3)))
+
+
+def test_numbers_beyond_the_dtype_are_refused_not_turned_into_nan() -> None:
+    with pytest.raises(cr.InputError, match=r"1e\+300 in row 0.* too large for float32"):
+        cr.Network([3, 1]).predict(np.full((1, 3), 1e300))
+    assert np.isfinite(cr.Network([3, 1], dtype="float64").predict(np.full((1, 3), 1e300))).all()
+
+
+def test_a_wrong_array_among_several_changes_nothing(net: cr.Network) -> None:
+    before = net.parameters.copy()
+    with pytest.raises(cr.InputError, match=r"weights\[1\]"):
+        net.weights = [np.ones((4, 3)), np.ones(2)]
+    assert np.array_equal(net.parameters, before)
+    with pytest.raises(cr.InputError, match="one layer at a time"):
+        net.weights[0:1] = [np.ones((4, 3))]
+
+
+def test_validation_targets_must_make_sense_too() -> None:
+    net = cr.Network([3, 2], output_activation="exponential", loss="poisson")
+    with pytest.raises(
+        cr.InputError, match=r"validation_data: the loss poisson takes targets of at least 0"
+    ):
+        net.fit(X, np.abs(Y), validation_data=(X, -np.abs(Y)))

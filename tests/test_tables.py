@@ -304,3 +304,12 @@ def test_predictions_are_in_the_units_and_classes_of_the_target() -> None:
         "probability_3": [0.25],
         "probability_7": [0.75],
     }
+
+
+def test_an_infinite_number_is_named_by_its_row_in_the_file() -> None:
+    """Not by its place among the rows that are left, or in the shuffled training part."""
+    x = [float(i) for i in range(60)]
+    x[40] = float("inf")
+    y: list[float | None] = [None] * 10 + [i * 1.5 for i in range(50)]
+    with pytest.raises(cr.InputError, match=r"column 'x' .* row 41 has inf"):
+        tables.prepare(pl.DataFrame({"x": x, "y": y}), "y")

@@ -17,13 +17,9 @@ import numpy as np
 
 from chainrule import numerics
 from chainrule.errors import InputError, require_choice
-from chainrule.numerics import Array
+from chainrule.numerics import EVERYWHERE, POSITIVE, Array, Interval
 
 ArrayFunction = Callable[[Array], Array]
-Interval = tuple[float, float]
-
-EVERYWHERE: Interval = (-math.inf, math.inf)
-POSITIVE: Interval = (0, math.inf)
 
 # Parameters of selu (Klambauer et al. 2017, arXiv:1706.02515, section 2).
 _SELU_ALPHA = 1.6732632423543772848170429916717

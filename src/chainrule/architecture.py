@@ -261,18 +261,20 @@ class Architecture:
         InputError
             If a function of the user's is not among `own`.
         """
-        given = {x.name: x for x in own}
-        if missing := sorted(set(description["own"]) - set(given)):
+        own = list(own)
+        if missing := sorted(set(description["own"]) - {x.name for x in own}):
             raise InputError(
                 f"the network uses {listing(missing)}, which you defined yourself and a file "
                 "cannot hold: pass the Activation or Loss in own=[...]"
             )
 
         def find(name: str, get: Callable[[str], Any], kind: type) -> Any:
-            found = given[name] if name in description["own"] else get(name)
-            if not isinstance(found, kind):
-                raise InputError(f"own has {found!r} for {name!r}: pass the {kind.__name__}")
-            return found
+            if name not in description["own"]:
+                return get(name)
+            for candidate in own:
+                if candidate.name == name and isinstance(candidate, kind):
+                    return candidate
+            raise InputError(f"own has no {kind.__name__} of the name {name!r}: pass it")
 
         return cls(
             tuple(description["layer_sizes"]),
@@ -300,7 +302,7 @@ def build(
     """
     try:
         sizes = tuple(int(n) if n == int(n) else n for n in layer_sizes)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(
             f"layer_sizes must be a list such as [64, 32, 10], but got {layer_sizes!r}"
         ) from None
@@ -308,6 +310,11 @@ def build(
     if isinstance(activation, str | Activation):
         hidden = [activation] * n_hidden
     else:
+        if not isinstance(activation, Sequence):
+            raise InputError(
+                "activation must be a name, an Activation, or a list of these for the hidden "
+                f"layers, but is {activation!r}"
+            )
         hidden = list(activation)
         if len(hidden) != n_hidden:
             raise InputError(

@@ -42,7 +42,9 @@ def column_names(X: Any) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def inputs(X: Any, n_inputs: int, names: Sequence[str] | None = None) -> Any:
+def inputs(
+    X: Any, n_inputs: int, names: Sequence[str] | None = None, dtype: str = "float64"
+) -> Any:
     """Return X as an array or CSR matrix of shape (n, n_inputs), without a copy if it is one.
 
     Parameters
@@ -53,6 +55,8 @@ def inputs(X: Any, n_inputs: int, names: Sequence[str] | None = None) -> Any:
         The number of columns wanted.
     names : sequence of str, optional
         The names of the columns in training, for the message.
+    dtype : str, default "float64"
+        The type in which the network computes; X must be finite in it.
 
     Raises
     ------
@@ -84,7 +88,7 @@ def inputs(X: Any, n_inputs: int, names: Sequence[str] | None = None) -> Any:
                 f"X lacks the columns {listing(missing)}: pass the same columns as in training"
             )
         X = X[:, [frame_names.index(name) for name in names]]
-    _require_finite("X", X, frame_names)
+    _require_finite("X", X, dtype, frame_names)
     return X
 
 
@@ -107,7 +111,7 @@ def targets(Y: Any, architecture: Architecture, n: int) -> Array:
             f"X has {n} samples but Y has {Y.shape[0] if Y.shape else 'no dimension'}: pass one "
             "row of Y for each row of X"
         )
-    _require_finite("Y", Y, None)
+    _require_finite("Y", Y, architecture.dtype, None)
     if Y.ndim == 1 and architecture.loss.name == "cross_entropy" and wanted > 1:
         return _one_hot(Y, wanted)
     if Y.ndim == 1:
@@ -169,7 +173,7 @@ def weights(sample_weight: Any, n: int) -> Array | None:
         raise InputError(
             f"sample_weight must have shape ({n},), one for each row of X, but has {w.shape}"
         )
-    _require_finite("sample_weight", w, None)
+    _require_finite("sample_weight", w, "float64", None)
     if (w < 0).any() or (n and not w.sum() > 0):
         raise InputError("sample_weight must be at least 0 everywhere, and above 0 somewhere")
     return w
@@ -189,7 +193,7 @@ def data(
     InputError
         If anything is wrong with them, or there are none.
     """
-    X = inputs(X, architecture.n_inputs, names)
+    X = inputs(X, architecture.n_inputs, names, architecture.dtype)
     n = X.shape[0]
     if n == 0:
         raise InputError("X has no rows: pass at least one sample")
@@ -218,6 +222,9 @@ def _from_frame(frame: Any) -> Array:
     """Return the values of a data frame or series, all columns numeric."""
     import narwhals as nw
 
+    names = column_names(frame) or ()
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"X has several columns of the name {listing(repeated)}: rename them")
     native = nw.from_native(frame, eager_only=True, allow_series=True)
     columns = native.iter_columns() if isinstance(native, nw.DataFrame) else [native]
     for column in columns:
@@ -241,7 +248,7 @@ def _numeric(what: str, values: Any) -> Any:
     if array.dtype == object:
         try:
             array = array.astype(np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError(
                 f"{what} holds {type(array.flat[0]).__name__} objects, but numbers are needed"
             ) from None
@@ -254,12 +261,13 @@ def _numeric(what: str, values: Any) -> Any:
     return array
 
 
-def _require_finite(what: str, values: Any, names: Sequence[str] | None) -> None:
+def _require_finite(what: str, values: Any, dtype: str, names: Sequence[str] | None) -> None:
     stored = values.data if hasattr(values, "tocsr") else values
     if stored.dtype.kind != "f":
         return
     for start in range(0, len(stored), _CHECKED_ROWS):
-        finite = np.isfinite(stored[start : start + _CHECKED_ROWS])
+        with np.errstate(over="ignore"):  # a number too large for the dtype becomes infinite
+            finite = np.isfinite(stored[start : start + _CHECKED_ROWS].astype(dtype, copy=False))
         if finite.all():
             continue
         place = np.argwhere(~finite)[0]
@@ -268,6 +276,11 @@ def _require_finite(what: str, values: Any, names: Sequence[str] | None) -> None
         if len(place) > 1:
             column = int(place[1])
             where += f", column {names[column]!r}" if names else f", column {column}"
+        if np.isfinite(value):
+            raise InputError(
+                f"{what} has {value}{where}, which is too large for {dtype}: scale it, or make "
+                "the network with dtype='float64'"
+            )
         raise InputError(
             f"{what} has {value}{where}: every number must be finite; drop such rows or fill "
             "them (scikit-learn's SimpleImputer does)"
@@ -275,14 +288,13 @@ def _require_finite(what: str, values: Any, names: Sequence[str] | None) -> None
 
 
 def _one_hot(classes: Array, n_classes: int) -> Array:
-    numbers = classes.astype(np.int64)
-    wrong = (numbers != classes) | (numbers < 0) | (numbers >= n_classes)
+    wrong = (classes != np.floor(classes)) | (classes < 0) | (classes >= n_classes)
     if wrong.any():
         raise InputError(
             f"Y of one dimension holds class numbers, whole and from 0 to {n_classes - 1} for "
             f"this network, but has {classes[wrong][0]}: number the classes from 0, or pass one "
             "column for each class"
         )
-    encoded = np.zeros((len(numbers), n_classes), np.uint8)
-    encoded[np.arange(len(numbers)), numbers] = 1
+    encoded = np.zeros((len(classes), n_classes), np.uint8)
+    encoded[np.arange(len(classes)), classes.astype(np.int64)] = 1
     return encoded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 from chainrule.architecture import Architecture
@@ -89,7 +90,7 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     patience : int, default 10
-        The number of epochs without improvement that is waited for.
+        Training ends after this many epochs in a row without improvement.
     min_delta : float, default 0.0
         What counts as an improvement: a fall by more than this.
     restore_best : bool, default True
@@ -102,11 +103,15 @@ class EarlyStopping(Callback):
 
     def __post_init__(self) -> None:
         """Start without a best loss."""
-        if not (isinstance(self.patience, int) and self.patience >= 0):
+        whole = isinstance(self.patience, Integral) and not isinstance(self.patience, bool)
+        if not (whole and self.patience >= 1):
             raise InputError(
-                f"patience must be a whole number of epochs of at least 0, not {self.patience!r}"
+                f"patience must be a whole number of epochs of at least 1, not {self.patience!r}"
             )
-        self.best, self.waited = math.inf, 0
+        if not (isinstance(self.min_delta, Real) and self.min_delta >= 0):
+            raise InputError(f"min_delta must be at least 0, not {self.min_delta!r}")
+        self.best: float = math.inf
+        self.waited: int = 0
 
     def on_train_begin(self, progress: Progress) -> None:
         """Forget an earlier run."""
@@ -119,7 +124,7 @@ class EarlyStopping(Callback):
             self.best, self.waited = progress.monitored, 0
             return
         self.waited += 1
-        if self.waited > self.patience:
+        if self.waited >= self.patience:
             progress.stop("early stopping")
 
     def state(self) -> dict[str, Any]:
@@ -199,8 +204,8 @@ def early_stopping(value: Any) -> EarlyStopping | None:
         return None
     if value is True:
         return EarlyStopping()
-    if isinstance(value, int):
-        return EarlyStopping(patience=value)
+    if isinstance(value, Integral):
+        return EarlyStopping(patience=int(value))
     if isinstance(value, EarlyStopping):
         return value
     raise InputError(

@@ -30,6 +30,20 @@ class Tally:
         return _Uncounted(sigma, self)
 
 
+class NotedList(list[Any]):
+    """A list over the layers 0..l that notes, for each assignment, what the tally then was."""
+
+    def __init__(
+        self, symbol: str, l: int, tally: Tally, order: list[tuple[str, int, int]]
+    ) -> None:
+        super().__init__([None] * (l + 1))
+        self.symbol, self.tally, self.order = symbol, tally, order
+
+    def __setitem__(self, L: Any, value: Any) -> None:
+        super().__setitem__(L, value)
+        self.order.append((self.symbol, L, self.tally.multiplications))
+
+
 class _Counted(np.ndarray[Any, Any]):
     tally: Tally | None = None
 

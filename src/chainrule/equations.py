@@ -6,15 +6,13 @@ Layers are counted from 1 to l, so ``W[L]`` is the weight matrix of layer L, of 
 shape (n_L, n). A product with a ``.T`` sums over the samples by itself, and ``.sum(axis=1)``
 does for the biases; the 1/n of the mean is in C.
 
-What a layer's activation and the cost have to offer:
-
-- ``sigma[L].sigma(rho)`` and ``sigma[L].slope(rho, phi)``, the derivative sigma'(rho), which
-  may use that phi = sigma(rho) is known;
-- ``cost.omega(phi)``, the derivative dC/dphi^l;
-- ``cost.lambda_(rho, phi)``, the derivative dC/drho^l, or None. The derivation assumes that
-  phi_j depends on rho_j alone. Where that fails (softmax), or where sigma and C cancel
-  (softmax or sigmoid with cross-entropy: lambda^l = phi^l - y, up to the 1/n), this closed
-  form takes the place of omega^l o sigma'(rho^l); nothing else changes.
+``sigma[L].sigma(rho)`` is sigma; ``sigma[L].slope(rho, phi)`` is sigma'(rho), which may use
+that phi = sigma(rho) is known. ``cost.omega(phi)`` is dC/dphi^l: (phi^l - y) / n for
+C = 1/(2n) sum |phi^l - y|^2. ``cost.lambda_(rho, phi)`` is dC/drho^l where there is a closed
+form of it, else None. The derivation assumes that phi_j depends on rho_j alone; where that
+fails (softmax), or where sigma and C cancel (softmax or sigmoid with cross-entropy:
+lambda^l = (phi^l - y) / n), this takes the place of omega^l o sigma'(rho^l), and nothing else
+changes.
 
 Nothing here needs numbers: on arrays of SymPy symbols, with sigma an unknown function, the
 same statements give the symbolic gradient, which `chainrule.prove` compares with SymPy's.
@@ -29,7 +27,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from chainrule.counting import Tally
+from chainrule.counting import NotedList, Tally
 from chainrule.errors import InputError
 from chainrule.numerics import Array
 
@@ -47,28 +45,18 @@ class Cost(Protocol):
 class Quantities:
     """Everything that the derivation names: for each symbol a list over L = 0..l.
 
-    Entries are None where the quantity is not defined, or not yet. ``order`` notes what was
-    computed when, and how many multiplications the tally, if there is one, had then counted.
+    Entries are None where the quantity is not defined, or not yet. With a tally, ``order``
+    notes what was computed when, and how many multiplications had then been counted.
     """
 
     def __init__(self, l: int, tally: Tally | None = None) -> None:
-        self.l, self.tally = l, tally
+        self.l = l
         self.order: list[tuple[str, int, int]] = []
         symbols = ("rho", "phi", "omega", "lambda_", "grad_W", "grad_B")
         self.rho, self.phi, self.omega, self.lambda_, self.grad_W, self.grad_B = (
-            _Layers(symbol, self) for symbol in symbols
-        )
-
-
-class _Layers(list[Any]):
-    def __init__(self, symbol: str, quantities: Quantities) -> None:
-        super().__init__([None] * (quantities.l + 1))
-        self.symbol, self.quantities = symbol, quantities
-
-    def __setitem__(self, L: Any, value: Any) -> None:
-        super().__setitem__(L, value)
-        tally = self.quantities.tally
-        self.quantities.order.append((self.symbol, L, tally.multiplications if tally else 0))
+            NotedList(symbol, l, tally, self.order) if tally else [None] * (l + 1)
+            for symbol in symbols
+        )  # type: list[Any], list[Any], list[Any], list[Any], list[Any], list[Any]
 
 
 def forward(
@@ -87,40 +75,53 @@ def forward(
     return q
 
 
+def omega_form(q: Quantities, W: Sequence[Any], sigma: Sequence[Any], cost: Cost) -> Quantities:
+    """The backward pass with the error omega^L = dC/dphi^L: A1, A2, A3.
+
+    The product omega^L o sigma'(rho^L) is formed again in each of the three. A1 is the
+    derivation's with L one lower: it gives the error of the layer before.
+    """
+    closed_form = cost.lambda_(q.rho[q.l], q.phi[q.l])
+    q.omega[q.l] = cost.omega(q.phi[q.l])
+    for L in range(q.l, 0, -1):
+        q.grad_B[L] = omega_o_sigma_prime(L, q, sigma, closed_form).sum(axis=1)  # A2
+        q.grad_W[L] = omega_o_sigma_prime(L, q, sigma, closed_form) @ q.phi[L - 1].T  # A3
+        q.omega[L - 1] = W[L].T @ omega_o_sigma_prime(L, q, sigma, closed_form)  # A1
+    return q
+
+
 def lambda_form(
-    q: Quantities, W: Sequence[Any], sigma: Sequence[Any], cost: Cost, inputs: bool = True
+    q: Quantities,
+    W: Sequence[Any],
+    sigma: Sequence[Any],
+    cost: Cost,
+    *,
+    parameters: bool = True,
+    inputs: bool = True,
 ) -> Quantities:
     """The backward pass with lambda^L = omega^L o sigma'(rho^L), formed once: B1, B2, B3.
 
-    This is the form that trains. With ``inputs=False`` it leaves out omega^0 = dC/dX.
+    This is the form that trains. Without `parameters` it leaves out B2 and B3, without
+    `inputs` omega^0 = dC/dX, and omega^l where the cost has lambda^l in closed form.
     """
-    q.omega[q.l] = cost.omega(q.phi[q.l])
+    closed_form = cost.lambda_(q.rho[q.l], q.phi[q.l])
+    if inputs or closed_form is None:
+        q.omega[q.l] = cost.omega(q.phi[q.l])
     for L in range(q.l, 0, -1):
-        q.lambda_[L] = through_sigma(L, q, sigma, cost)
-        q.grad_B[L] = q.lambda_[L].sum(axis=1)  # B2
-        q.grad_W[L] = q.lambda_[L] @ q.phi[L - 1].T  # B3
+        q.lambda_[L] = omega_o_sigma_prime(L, q, sigma, closed_form)
+        if parameters:
+            q.grad_B[L] = q.lambda_[L].sum(axis=1)  # B2
+            q.grad_W[L] = q.lambda_[L] @ q.phi[L - 1].T  # B3
         if L > 1 or inputs:
             q.omega[L - 1] = W[L].T @ q.lambda_[L]  # B1
     return q
 
 
-def omega_form(q: Quantities, W: Sequence[Any], sigma: Sequence[Any], cost: Cost) -> Quantities:
-    """The backward pass with the error omega^L = dC/dphi^L: A1, A2, A3.
-
-    The product omega^L o sigma'(rho^L) is formed again in each of the three.
-    """
-    q.omega[q.l] = cost.omega(q.phi[q.l])
-    for L in range(q.l, 0, -1):
-        q.grad_B[L] = through_sigma(L, q, sigma, cost).sum(axis=1)  # A2
-        q.grad_W[L] = through_sigma(L, q, sigma, cost) @ q.phi[L - 1].T  # A3
-        q.omega[L - 1] = W[L].T @ through_sigma(L, q, sigma, cost)  # A1
-    return q
-
-
-def through_sigma(L: int, q: Quantities, sigma: Sequence[Any], cost: Cost) -> Array:
-    """Return omega^L o sigma'(rho^L), or what takes its place at the output."""
-    closed_form = cost.lambda_(q.rho[L], q.phi[L]) if L == q.l else None
-    if closed_form is not None:
+def omega_o_sigma_prime(
+    L: int, q: Quantities, sigma: Sequence[Any], closed_form: Array | None
+) -> Array:
+    """Return omega^L o sigma'(rho^L); at the output, the closed form if there is one."""
+    if L == q.l and closed_form is not None:
         return closed_form
     slope: Array = sigma[L].slope(q.rho[L], q.phi[L])
     return q.omega[L] * slope
@@ -135,9 +136,9 @@ def paths_form(
 ) -> Quantities:
     """The sum over every path a, b, ..., f from the cost down, "directly, quite expensive".
 
-    A path to unit j of layer L chooses one unit of each layer from l to L + 1. Its product
-    is dC/drho^l_a, then for every step down W^M_ab, the derivative of rho^M_a by
-    phi^(M-1)_b, and sigma'(rho^(M-1)_b). Each parameter sums over its paths anew.
+    A path to unit j of layer L chooses one unit of each layer from l to L + 1. Its product is
+    omega^l_a sigma'(rho^l_a) W^l_ab sigma'(rho^(l-1)_b) W^(l-1)_bc ... : each
+    dphi^M_a/dphi^(M-1)_b is sigma'(rho^M_a) W^M_ab. Each parameter sums over its paths anew.
 
     Raises
     ------
@@ -152,7 +153,7 @@ def paths_form(
             "raise limit, or use form='omega' or 'lambda'"
         )
     q.omega[q.l] = cost.omega(q.phi[q.l])
-    top = through_sigma(q.l, q, sigma, cost)
+    top = omega_o_sigma_prime(q.l, q, sigma, cost.lambda_(q.rho[q.l], q.phi[q.l]))
     slope = [None, *(sigma[L].slope(q.rho[L], q.phi[L]) for L in range(1, q.l))]
 
     def paths(L: int, j: int) -> Iterator[tuple[int, ...]]:
@@ -160,10 +161,12 @@ def paths_form(
 
     def product(path: tuple[int, ...]) -> Array:
         term = top[path[0]]
-        for M, (a, b) in zip(range(q.l, 0, -1), itertools.pairwise(path), strict=False):
+        M = q.l
+        for a, b in itertools.pairwise(path):  # from unit a of layer M to unit b of M - 1
             term = term * W[M][a, b]
-            if M > 1:  # phi^0 is the input: there is no sigma before it
-                term = term * slope[M - 1][b]
+            M = M - 1
+            if M > 0:  # phi^0 is the input: there is no sigma before it
+                term = term * slope[M][b]
         return term
 
     for L in range(q.l, 0, -1):

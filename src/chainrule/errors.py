@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class ChainruleError(Exception):
@@ -16,6 +17,9 @@ class InputError(ChainruleError, ValueError):
 
 class DivergenceError(ChainruleError, ArithmeticError):
     """Training produced a loss that is not a finite number."""
+
+    history: Any = None
+    """The `History` of the epochs that were completed."""
 
 
 class FileFormatError(ChainruleError, ValueError):

@@ -31,9 +31,7 @@ def load(path: str | os.PathLike[str], own: Iterable[Activation | Loss] = ()) ->
         If it is truncated, not a chainrule network, or of a newer version.
     """
     architecture, parameters, extra = files.load(path, own)
-    return Network.of(
-        architecture, parameters, int(extra.get("seed", 0)), extra.get("feature_names")
-    )
+    return Network.of(architecture, parameters, extra)
 
 
 def from_torch(module: Any) -> Network:

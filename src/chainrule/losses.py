@@ -19,13 +19,9 @@ import numpy as np
 
 from chainrule import numerics
 from chainrule.errors import InputError, require_choice
-from chainrule.numerics import Array
+from chainrule.numerics import EVERYWHERE, POSITIVE, Array, Interval
 
 LossFunction = Callable[[Array, Array], Array]
-Interval = tuple[float, float]
-
-EVERYWHERE: Interval = (-math.inf, math.inf)
-POSITIVE: Interval = (0, math.inf)
 
 # gaussian_nll: below this log-variance (a variance of 1e-6) the precision goes on as its
 # tangent, so that it can neither overflow nor get stuck.

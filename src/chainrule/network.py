@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +43,20 @@ class _Assignable(list[Any]):
         self.what = what
 
     def __setitem__(self, layer: Any, value: Any) -> None:
+        self[layer][...] = self.checked(layer, value)
+
+    def assign(self, values: Sequence[Any]) -> None:
+        """Copy an array into every layer, or into none if one of them is wrong."""
+        if len(values) != len(self):
+            raise InputError(f"{self.what} must be {len(self)} arrays, but there are {len(values)}")
+        arrays = [self.checked(layer, value) for layer, value in enumerate(values)]
+        for view, array in zip(self, arrays, strict=True):
+            view[...] = array
+
+    def checked(self, layer: Any, value: Any) -> Array:
+        """Return the value as an array that fits the layer."""
+        if not isinstance(layer, int):
+            raise InputError(f"{self.what} are assigned one layer at a time: {self.what}[0] = ...")
         view = self[layer]
         if view is None:
             raise InputError(f"this network has no {self.what}: it was made with bias=False")
@@ -51,7 +66,7 @@ class _Assignable(list[Any]):
                 f"{self.what}[{layer}] must be numbers of shape {view.shape}, but came as "
                 f"{array.dtype} of shape {array.shape}"
             )
-        view[...] = array
+        return array
 
 
 class Network:
@@ -110,24 +125,27 @@ class Network:
         architecture = build(layer_sizes, activation, output_activation, loss, bias, dtype)
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
-        if isinstance(seed, bool) or int(seed) != seed or not 0 <= seed < 2**64:
+        whole = isinstance(seed, Integral) and not isinstance(seed, bool)
+        if not (whole and 0 <= seed < 2**64):
             raise InputError(f"seed must be a whole number from 0 to 2^64 - 1, but is {seed!r}")
         rng = np.random.default_rng(int(seed))
         parameters = architecture.initial_parameters(weight_init, rng)
-        self._set_up(architecture, parameters, int(seed), None)
+        self._set_up(architecture, parameters, {"seed": int(seed)})
 
     def _set_up(
         self,
         architecture: Architecture,
         parameters: Array,
-        seed: int,
-        feature_names: tuple[str, ...] | None,
+        extra: dict[str, Any],
     ) -> None:
         self.architecture = architecture
         self.parameters = parameters
-        self.seed = seed
-        self.feature_names = feature_names
+        self.seed = int(extra.get("seed", 0))
+        names = extra.get("feature_names")
+        self.feature_names = tuple(names) if names else None
         """The columns of the data frame that `fit` was given, None if it was an array."""
+        self.extra = extra
+        """What else its file held, such as the preprocessing of a table; saved again."""
         self._loss_checked = not architecture.loss.own
         architecture.check_own_activations()
 
@@ -153,7 +171,7 @@ class Network:
 
     @weights.setter
     def weights(self, values: Sequence[Any]) -> None:
-        _assign(self.weights, values, "weights")
+        _Assignable(self.weights, "weights").assign(values)
 
     @property
     def biases(self) -> list[Any]:
@@ -162,7 +180,7 @@ class Network:
 
     @biases.setter
     def biases(self, values: Sequence[Any]) -> None:
-        _assign(self.biases, values, "biases")
+        _Assignable(self.biases, "biases").assign(values)
 
     def predict(self, X: Any) -> Array:
         """Return the outputs phi^l.
@@ -225,6 +243,7 @@ class Network:
         data = self._data(X, Y, sample_weight)
         found = self._engine.gradients(self.architecture, self.parameters, data)
         weights, biases = self.architecture.views(found.parameters)
+        assert found.inputs is not None
         return Gradients(found.loss, weights, biases, found.inputs)
 
     def jacobian(self, X: Any) -> Array:
@@ -305,8 +324,8 @@ class Network:
             Multiplies the learning rate (`chainrule.schedules`).
         early_stopping : bool, int or EarlyStopping, optional
             Ends training when the validation loss (without validation data the training
-            loss) has not fallen for this many epochs, True for 10, and restores the weights
-            of the best epoch.
+            loss) has not fallen for this many epochs in a row, True for 10, and restores the
+            weights of the best epoch.
         callbacks : sequence of Callback or functions, default ()
             Told of each epoch (`chainrule.Callback`); a function takes a `Progress`.
         verbose : int, default 0
@@ -360,7 +379,7 @@ class Network:
         )
         data, validation = self._split(data, validation_data, settings.seed)
         told = _callbacks.get(callbacks)
-        if verbose:
+        if _whole_number("verbose", verbose):
             told.append(_callbacks.PrintProgress(every=1 if verbose > 1 else None))
         history = training.fit(
             self.architecture,
@@ -382,17 +401,16 @@ class Network:
         cls,
         architecture: Architecture,
         parameters: Array,
-        seed: int = 0,
-        feature_names: Sequence[str] | None = None,
+        extra: dict[str, Any] | None = None,
     ) -> Network:
         """Return a network of these parameters, which it keeps and changes when it trains."""
         net = cls.__new__(cls)
-        net._set_up(architecture, parameters, seed, tuple(feature_names) if feature_names else None)
+        net._set_up(architecture, parameters, extra or {})
         return net
 
     def copy(self) -> Network:
         """Return a network with the same architecture and a copy of the parameters."""
-        return Network.of(self.architecture, self.parameters.copy(), self.seed, self.feature_names)
+        return Network.of(self.architecture, self.parameters.copy(), self._everything_else())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a safetensors file, whole or not at all.
@@ -409,8 +427,7 @@ class Network:
         InputError
             If it cannot be written; what was there before is unchanged.
         """
-        extra = {"seed": self.seed, "feature_names": self.feature_names}
-        files.save(path, self.architecture, self.parameters, extra)
+        files.save(path, self.architecture, self.parameters, self._everything_else())
 
     def to_torch(self) -> Any:
         """Return a ``torch.nn.Sequential`` with a copy of the parameters.
@@ -466,6 +483,9 @@ class Network:
 
         c.write(path, self.architecture, self.parameters)
 
+    def _everything_else(self) -> dict[str, Any]:
+        return {**self.extra, "seed": self.seed, "feature_names": self.feature_names}
+
     def summary(self) -> str:
         """Return a table of the layers.
 
@@ -494,7 +514,8 @@ class Network:
         return engines.choose("auto")[0]
 
     def _inputs(self, X: Any) -> Any:
-        return batches.inputs(X, self.architecture.n_inputs, self.feature_names)
+        a = self.architecture
+        return batches.inputs(X, a.n_inputs, self.feature_names, a.dtype)
 
     def _split(self, data: Data, validation: Any, seed: int) -> tuple[Data, Data | None]:
         """Return the samples to train on and those to watch."""
@@ -508,7 +529,9 @@ class Network:
                 f"but is a {type(validation).__name__}"
             )
         try:
-            return data, self._data(*validation)
+            watched = self._data(*validation)
+            batches.require_targets_in_range(watched.Y, self.architecture)
+            return data, watched
         except InputError as error:
             raise InputError(f"validation_data: {error}") from None
 
@@ -522,8 +545,7 @@ class Network:
         return data
 
 
-def _assign(current: list[Any], values: Sequence[Any], what: str) -> None:
-    if len(values) != len(current):
-        raise InputError(f"{what} must be {len(current)} arrays, but there are {len(values)}")
-    for layer, value in enumerate(values):
-        current[layer] = value
+def _whole_number(name: str, value: Any) -> int:
+    if not isinstance(value, Integral) or value < 0:
+        raise InputError(f"{name} must be a whole number of at least 0, but is {value!r}")
+    return int(value)

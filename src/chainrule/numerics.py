@@ -6,12 +6,17 @@ They act on every element, keep float32, let a NaN through, and take complex arg
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+
+Interval = tuple[float, float]
+EVERYWHERE: Interval = (-math.inf, math.inf)
+POSITIVE: Interval = (0, math.inf)
 
 # Above this, `exp` goes on as its tangent. exp(64) is 6e27, so that even at an argument of
 # 1e4 the value is finite in float32.

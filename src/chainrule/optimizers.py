@@ -37,6 +37,8 @@ class Optimizer:
 
     slots: ClassVar[tuple[str, ...]] = ()
     """The names of the arrays of the state; all start at zero."""
+    whole_batch: ClassVar[bool] = False
+    """Whether a step needs all the data, whatever the batch size that was asked for."""
 
     def __post_init__(self) -> None:
         """Check that every number is in its range."""
@@ -51,11 +53,6 @@ class Optimizer:
                     f"{item.name} of {type(self).__name__} must be a number in [{low}, {high}), "
                     f"but is {value!r}"
                 )
-
-    @property
-    def name(self) -> str:
-        """The name that ``fit`` takes for it."""
-        return next(name for name, kind in NAMED.items() if kind is type(self))
 
     def init(self, theta: Array) -> State:
         """Return the state before the first step."""
@@ -263,8 +260,8 @@ class Rprop(Optimizer):
     s' = min(s grow, largest) where g h > 0; max(s shrink, smallest) where g h < 0, and then
     g is taken as 0; theta' = theta - sign(g) s'
 
-    The steps s start at eta. It looks at signs alone, so it needs the whole data in each
-    step: ``batch_size=len(X)``.
+    The steps s start at eta, which is all that the learning rate is for. It looks at signs
+    alone, so each step takes the whole data, whatever the batch size.
     """
 
     shrink: float = 0.5
@@ -273,6 +270,7 @@ class Rprop(Optimizer):
     largest: float = 50.0
 
     slots = ("h", "s")
+    whole_batch = True
 
     def __post_init__(self) -> None:
         """Check that every number is in its range."""
@@ -288,7 +286,7 @@ class Rprop(Optimizer):
         h, s = state["h"], state["s"]
         if t == 1:
             s[:] = eta
-        agreement = np.sign(g * h)
+        agreement = np.sign(g) * np.sign(h)  # the signs first: a product could underflow
         s *= np.where(agreement > 0, self.grow, np.where(agreement < 0, self.shrink, 1))
         np.clip(s, self.smallest, self.largest, out=s)
         h[:] = np.where(agreement < 0, 0, g)

@@ -62,8 +62,8 @@ class Proof:
 def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 1000) -> Proof:
     """Prove that the equations give the derivative of C, for activations left unknown.
 
-    C is written down as an expression in symbols for every weight, bias and input, SymPy
-    differentiates it, and `equations.py`, the file that trains, runs on the same symbols.
+    C is written out with scalars and indices, in symbols for every weight, bias and input;
+    SymPy differentiates it; and `equations.py`, the file that trains, runs on the same symbols.
     The differences are simplified.
 
     Parameters
@@ -123,8 +123,7 @@ def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 1000) -> 
     X, Y = symbols("x", sizes[0], n_samples), symbols("y", n_samples, sizes[-1])
     cost = BatchCost(losses.squared_error, identity, Y)
 
-    q = equations.forward(W, B, sigma, X)
-    C = cost.value(q.rho[l], q.phi[l])
+    C = _cost_written_out(sympy, sizes, W, B, sigma, X, Y)
     ours = {
         form: run(equations.forward(W, B, sigma, X), W, sigma, cost)
         for form, run in equations.BACKWARD.items()
@@ -148,6 +147,23 @@ def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 1000) -> 
     return Proof(sizes, tuple(differences))
 
 
+def _cost_written_out(
+    sympy: Any, n: Sequence[int], W: Any, B: Any, sigma: Any, X: Array, Y: Array
+) -> Any:
+    """Return C = 1/(2n) sum_i sum_j (phi^l_j(x_i) - y_ij)^2, written with scalars and indices.
+
+    Not by `equations`, so that a mistake in its forward pass shows too.
+    """
+    C = sympy.Integer(0)
+    for i in range(X.shape[1]):
+        phi = [X[k, i] for k in range(n[0])]
+        for L in range(1, len(n)):
+            rho = [sum(W[L][j, k] * phi[k] for k in range(n[L - 1])) + B[L][j] for j in range(n[L])]
+            phi = [sigma[L].function(rho_j) for rho_j in rho]
+        C += sum((phi[j] - Y[i, j]) ** 2 for j in range(n[-1]))
+    return C / (2 * X.shape[1])
+
+
 def _unknown(sympy: Any, L: int) -> Any:
     """Return an activation of which nothing is known but that it has a derivative."""
     prime = sympy.Function(f"sigma_{L}'")
@@ -159,6 +175,8 @@ def _unknown(sympy: Any, L: int) -> Any:
     )
 
     class Unknown:
+        function = named
+
         def sigma(self, rho: Array) -> Array:
             return np.asarray(np.frompyfunc(named, 1, 1)(rho))
 

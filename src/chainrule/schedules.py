@@ -7,7 +7,7 @@ step b of the B steps of epoch e (counted from 0) is at e + b / B, out of ``epoc
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any
 
@@ -59,10 +59,6 @@ class Schedule:
         """Take up the state of a checkpoint."""
         for name, value in state.items():
             setattr(self, name, value)
-
-    def describe(self) -> dict[str, Any]:
-        """Return the name and the parameters, for histories and checkpoints."""
-        return {"name": type(self).__name__, **asdict(self)}
 
 
 @dataclass

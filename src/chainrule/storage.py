@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,10 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
         If the folder does not exist or cannot be written to, or the disk is full.
     """
     target = Path(path)
+    name = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        # created here and now, or not at all; with the permissions that new files get
+        handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except OSError as error:
         raise InputError(f"cannot write {target}: {_reason(error, target.parent)}") from None
     try:
@@ -36,18 +38,11 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
         os.replace(name, target)
     except OSError as error:
         raise InputError(f"cannot write {target}: {_reason(error, target)}") from None
     finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        name.unlink(missing_ok=True)
 
 
 def _reason(error: OSError, path: Path) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from chainrule.architecture import Architecture
 from chainrule.numerics import Array
@@ -58,6 +61,20 @@ class Regularization:
     gradient_clip: float | None = None
     """The largest Euclidean norm of the whole gradient; a longer one is scaled down."""
 
+    def penalty(self, weights: Sequence[Array]) -> float:
+        """Return what is added to C."""
+        if not (self.l1 or self.l2):
+            return 0.0
+        return sum(
+            self.l2 / 2 * float((w * w).sum()) + self.l1 * float(np.abs(w).sum()) for w in weights
+        )
+
+    def add_gradient(self, gradients: Sequence[Array], weights: Sequence[Array]) -> None:
+        """Add the gradient of the penalty to that of C by the weights, in place."""
+        if self.l1 or self.l2:
+            for g, w in zip(gradients, weights, strict=True):
+                g += self.l2 * w + self.l1 * np.sign(w)
+
 
 class Gradients(NamedTuple):
     """C and its derivatives."""
@@ -65,8 +82,8 @@ class Gradients(NamedTuple):
     loss: float
     parameters: Array
     """dC by the flat parameters."""
-    inputs: Array
-    """dC/dX, of the shape of X."""
+    inputs: Array | None
+    """dC/dX, of the shape of X, if it was asked for."""
 
 
 class Engine(Protocol):
@@ -80,8 +97,10 @@ class Engine(Protocol):
     def loss(self, architecture: Architecture, parameters: Array, data: Data) -> float:
         """Return C."""
 
-    def gradients(self, architecture: Architecture, parameters: Array, data: Data) -> Gradients:
-        """Return C with its gradients."""
+    def gradients(
+        self, architecture: Architecture, parameters: Array, data: Data, inputs: bool = True
+    ) -> Gradients:
+        """Return C with its gradients, those by the inputs if they are asked for."""
 
     def jacobian(self, architecture: Architecture, parameters: Array, X: Any) -> Array:
         """Return d outputs / d inputs, of shape (n, n_outputs, n_inputs)."""

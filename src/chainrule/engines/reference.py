@@ -46,22 +46,26 @@ class NumpyEngine:
                 total += share * float(cost.value(q.rho[-1], q.phi[-1]))
         return total
 
-    def gradients(self, architecture: Architecture, parameters: Array, data: Data) -> Gradients:
-        """Return C with its gradients."""
+    def gradients(
+        self, architecture: Architecture, parameters: Array, data: Data, inputs: bool = True
+    ) -> Gradients:
+        """Return C with its gradients, those by the inputs if they are asked for."""
         W, B, sigma = architecture.for_equations(parameters)
         loss, gradient = 0.0, np.zeros_like(parameters)
-        inputs = np.empty(data.X.shape, parameters.dtype)
+        by_inputs = np.empty(data.X.shape, parameters.dtype) if inputs else None
         part = np.empty_like(parameters)
+        parts = architecture.views(part)
         with np.errstate(over="ignore", invalid="ignore"):
             for rows, share in _weighted_blocks(architecture, data):
                 cost, phi0 = _batch(architecture, parameters.dtype, data, rows)
                 q = equations.forward(W, B, sigma, phi0)
                 loss += share * float(cost.value(q.rho[-1], q.phi[-1]))
-                equations.lambda_form(q, W, sigma, cost)
-                _flatten(architecture, q, part)
+                equations.lambda_form(q, W, sigma, cost, inputs=inputs)
+                _write(q, *parts)
                 gradient += share * part
-                inputs[rows] = share * q.omega[0].T
-        return Gradients(loss, gradient, inputs)
+                if by_inputs is not None:
+                    by_inputs[rows] = share * q.omega[0].T
+        return Gradients(loss, gradient, by_inputs)
 
     def jacobian(self, architecture: Architecture, parameters: Array, X: Any) -> Array:
         """Return d outputs / d inputs, of shape (n, n_outputs, n_inputs)."""
@@ -73,7 +77,8 @@ class NumpyEngine:
                 q = equations.forward(W, B, sigma, take(X, rows, parameters.dtype).T)
                 for k in range(architecture.n_outputs):
                     cost = UnitCost(architecture.activations[-1], k)
-                    jacobian[rows, k] = equations.lambda_form(q, W, sigma, cost).omega[0].T
+                    equations.lambda_form(q, W, sigma, cost, parameters=False)
+                    jacobian[rows, k] = q.omega[0].T
         return jacobian
 
     def train_epoch(
@@ -89,6 +94,7 @@ class NumpyEngine:
         """Make the steps of one epoch; see `chainrule.engines.base.Engine`."""
         W, B, sigma = architecture.for_equations(parameters)
         gradient = np.empty_like(parameters)
+        by_weights, by_biases = architecture.views(gradient)
         drop = _Dropout(regularization.dropout, epoch.dropout_seed)
         total_weight = _total_weight(data, slice(None))
         total = 0.0
@@ -102,8 +108,10 @@ class NumpyEngine:
                 if not math.isfinite(total):
                     return total
                 equations.lambda_form(q, W, layers, cost, inputs=False)
-                _flatten(architecture, q, gradient)
-                _regularize(architecture, gradient, parameters, regularization)
+                _write(q, by_weights, by_biases)
+                regularization.add_gradient(by_weights, W[1:])
+                if regularization.gradient_clip is not None:
+                    _clip(gradient, regularization.gradient_clip)
                 optimizer.update(parameters, gradient, state, float(rate), epoch.first_step + step)
         return total / total_weight if total_weight else 0.0
 
@@ -144,31 +152,19 @@ def _weighted_blocks(architecture: Architecture, data: Data) -> Iterator[tuple[s
         yield rows, _total_weight(data, rows) / total
 
 
-def _flatten(architecture: Architecture, q: equations.Quantities, gradient: Array) -> None:
-    """Write dC/dW^L and dC/dB^L of every layer into a flat array."""
-    weights, biases = architecture.views(gradient)
-    for L, (w, b) in enumerate(zip(weights, biases, strict=True), 1):
+def _write(q: equations.Quantities, by_weights: list[Array], by_biases: list[Array | None]) -> None:
+    """Write dC/dW^L and dC/dB^L of every layer into views of a flat gradient."""
+    for L, (w, b) in enumerate(zip(by_weights, by_biases, strict=True), 1):
         w[...] = q.grad_W[L]
         if b is not None:
             b[...] = q.grad_B[L]
 
 
-def _regularize(
-    architecture: Architecture,
-    gradient: Array,
-    parameters: Array,
-    regularization: Regularization,
-) -> None:
-    """Add the gradients of the penalties, then clip, in place."""
-    l1, l2, clip = regularization.l1, regularization.l2, regularization.gradient_clip
-    if l1 or l2:
-        weights, _ = architecture.views(parameters)
-        for g, w in zip(architecture.views(gradient)[0], weights, strict=True):
-            g += l2 * w + l1 * np.sign(w)
-    if clip is not None:
-        norm = float(np.linalg.norm(gradient.astype(np.float64)))
-        if norm > clip:
-            gradient *= clip / norm
+def _clip(gradient: Array, largest: float) -> None:
+    """Scale a gradient down to a Euclidean norm, in place, if it is longer."""
+    norm = float(np.linalg.norm(gradient.astype(np.float64)))
+    if norm > largest:
+        gradient *= largest / norm
 
 
 class _Dropout:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from chainrule import files, loading
+from chainrule import loading
 from chainrule.errors import FileFormatError, InputError, closest, listing
 from chainrule.network import Network
 from chainrule.numerics import Array
-from chainrule.tables.columns import Column, learn
+from chainrule.tables.columns import Column, as_numbers, learn
 from chainrule.tables.reading import looks_like_values
 from chainrule.tables.targets import Target, decide
 
@@ -141,6 +141,9 @@ def prepare(
     """
     if target not in frame.columns:
         raise InputError(_no_such_column(target, frame.columns))
+    for series in frame.iter_columns():
+        if series.dtype.is_float():
+            as_numbers(series, "number")  # finite, or the row of the file is named
     rows = frame.drop_nulls(target)
     if rows.height == 0:
         raise InputError(f"the target {target!r} is missing in every row: fill it, or name another")
@@ -233,12 +236,9 @@ def save(path: str | os.PathLike[str], net: Network, preprocessing: Preprocessin
     InputError
         If the file cannot be written; what was there before is unchanged.
     """
-    extra = {
-        "seed": net.seed,
-        "feature_names": preprocessing.inputs,
-        _KEY: preprocessing.to_json(),
-    }
-    files.save(path, net.architecture, net.parameters, extra)
+    net.feature_names = tuple(preprocessing.inputs)
+    net.extra[_KEY] = preprocessing.to_json()
+    net.save(path)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Network, Preprocessing | None]:
@@ -252,7 +252,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Network, Preprocessing | None]:
         If it is not a network, damaged, or of a newer version.
     """
     net = loading.load(path)
-    record = files.load(path)[2].get(_KEY)
+    record = net.extra.get(_KEY)
     if record is None:
         return net, None
     try:

@@ -45,7 +45,6 @@ def fit(
     with _threads(settings.n_threads):
         if isinstance(settings.optimizer, str):
             lbfgs.refuse_unused(settings, checkpoint)
-            history.batch_size = len(data)
             method = {"lbfgs": lbfgs.train, "lm": levenberg.train}[settings.optimizer]
             method(architecture, parameters, data, settings, history, chosen, *following)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from chainrule.training.settings import Settings
 
 # A checkpoint costs a write to disk, an epoch of a small network far less.
 SECONDS_BETWEEN = 1.0
+_BLOCK_ROWS = 1 << 14
 
 
 class Checkpoint:
@@ -36,7 +38,7 @@ class Checkpoint:
     state : dict of arrays
         The state of the optimizer.
     data : Data
-        Described by its shape, so that a run is not continued on other data.
+        Its shape and checksum are noted, so that a run is not continued on other data.
     """
 
     def __init__(
@@ -52,7 +54,8 @@ class Checkpoint:
             **settings.describe(),
             "architecture": monitor.architecture.to_json(),
             "engine": monitor.history.engine,
-            "data": [list(data.X.shape), list(data.Y.shape), data.sample_weight is not None],
+            "data": _fingerprint(data),
+            "validation data": _fingerprint(monitor.validation),
             "early_stopping": str(monitor.early_stopping),
         }
         self.written = 0.0
@@ -112,3 +115,17 @@ class Checkpoint:
         self.settings.schedule.restore(progress["schedule"])
         if stopping:
             stopping.restore(progress["early_stopping"])
+
+
+def _fingerprint(data: Data | None) -> str:
+    """Return the shape and a checksum of the samples."""
+    if data is None:
+        return "none"
+    # of a sparse matrix, the numbers that it stores
+    X = data.X.data if hasattr(data.X, "tocsr") else data.X
+    arrays = [X, data.Y] + ([] if data.sample_weight is None else [data.sample_weight])
+    checksum = 0
+    for array in arrays:
+        for start in range(0, len(array), _BLOCK_ROWS):
+            checksum = zlib.crc32(array[start : start + _BLOCK_ROWS].tobytes(), checksum)
+    return f"{tuple(data.X.shape)} to {tuple(data.Y.shape)}, checksum {checksum:08x}"

@@ -46,6 +46,7 @@ def train(
     """
     from scipy.optimize import minimize
 
+    data = Data(_double(data.X), data.Y, data.sample_weight)
     double = replace(architecture, dtype="float64")
     penalty = settings.regularization
     monitor = Monitor(
@@ -55,13 +56,11 @@ def train(
     latest = {"loss": np.nan}
 
     def objective(theta: Array) -> tuple[float, Array]:
-        loss, gradient, _ = engine.gradients(double, theta, data)
+        loss, gradient, _ = engine.gradients(double, theta, data, inputs=False)
         latest["loss"] = loss
         weights, _ = double.views(theta)
-        for g, w in zip(double.views(gradient)[0], weights, strict=True):
-            g += penalty.l2 * w + penalty.l1 * np.sign(w)
-            loss += penalty.l2 / 2 * float((w * w).sum()) + penalty.l1 * float(np.abs(w).sum())
-        return loss, gradient
+        penalty.add_gradient(double.views(gradient)[0], weights)
+        return loss + penalty.penalty(weights), gradient
 
     def iteration_done(intermediate_result: Any) -> None:
         np.copyto(parameters, intermediate_result.x, casting="same_kind")
@@ -72,6 +71,7 @@ def train(
     with monitor:
         if settings.epochs:
             start = parameters.astype(np.float64)
+            monitor.require_finite("loss", objective(start)[0])
             options = {"maxiter": settings.epochs, "maxfun": 20 * settings.epochs + 20}
             try:
                 result = minimize(
@@ -80,8 +80,14 @@ def train(
                 )  # fmt: skip
             except _Stop:
                 return
-            if result.status == 0:
-                history.stop_reason = "converged"
+            # 0: converged; 1: all iterations or evaluations used; else the line search failed
+            if history.epochs < settings.epochs:
+                history.stop_reason = "converged" if result.status == 0 else str(result.message)
+
+
+def _double(X: Any) -> Any:
+    """Return X in float64, so that it is converted once and not in every iteration."""
+    return X.astype(np.float64, copy=False)
 
 
 def refuse_unused(settings: Settings, checkpoint: Any) -> None:

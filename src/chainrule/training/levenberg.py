@@ -72,11 +72,15 @@ def train(
         architecture, parameters, history, engine, validation, early_stopping, callbacks,
         settings.epochs,
     )  # fmt: skip
+    # J^T J comes from the equations in NumPy, whatever engine computes the losses.
+    history.engine, history.engine_reason = "numpy", "lm has no other engine yet"
     damping, growth = _FIRST_DAMPING, 2.0
     with monitor:
         value = objective(theta)
+        monitor.require_finite("loss", value)
         for _ in range(settings.epochs):
-            JJ, Jr = normal_equations(double, theta, data)
+            with np.errstate(over="ignore", invalid="ignore"):
+                JJ, Jr = normal_equations(double, theta, data)
             JJ[np.diag_indices_from(JJ)] += l2
             gradient = Jr + l2 * theta
             diagonal = np.diag(JJ).copy()
@@ -97,7 +101,8 @@ def train(
                 break
             theta, value = theta + step, trial
             np.copyto(parameters, theta, casting="same_kind")
-            if monitor.epoch_done(engine.loss(double, theta, data), 1.0):
+            penalty = float((l2 * theta * theta).sum()) / 2
+            if monitor.epoch_done(value - penalty, 1.0):
                 break
 
 
@@ -130,7 +135,8 @@ def _jacobians(
     X = data.X.toarray() if hasattr(data.X, "tocsr") else data.X
     q = equations.forward(W, B, sigma, X.astype(np.float64).T)
     for k in range(architecture.n_outputs):
-        equations.lambda_form(q, W, sigma, UnitCost(architecture.activations[-1], k), inputs=False)
+        cost = UnitCost(architecture.activations[-1], k)
+        equations.lambda_form(q, W, sigma, cost, parameters=False, inputs=False)
         columns = []
         for L in range(1, q.l + 1):
             by_weights = q.lambda_[L].T[:, :, None] * q.phi[L - 1].T[:, None, :]

@@ -47,6 +47,8 @@ def train(
     monitor = Monitor(
         architecture, parameters, history, engine, validation, early_stopping, callbacks,
         settings.epochs,
+        advice=f"a smaller learning_rate (it was {settings.learning_rate:g}), "
+        "gradient_clip=1.0, or inputs and targets scaled to about 1",
     )  # fmt: skip
     saved = None
     if checkpoint is not None:

@@ -37,6 +37,8 @@ class Monitor:
         Told in this order.
     epochs : int
         The number of epochs asked for.
+    advice : str
+        What to try against divergence.
     """
 
     def __init__(
@@ -49,12 +51,14 @@ class Monitor:
         early_stopping: EarlyStopping | None,
         callbacks: Sequence[Callback],
         epochs: int,
+        advice: str = "inputs and targets scaled to about 1",
     ) -> None:
         self.architecture, self.parameters, self.history = architecture, parameters, history
         self.engine, self.validation, self.early_stopping = engine, validation, early_stopping
+        self.advice = advice
         self.callbacks = [*([early_stopping] if early_stopping else []), *callbacks]
         self.best = parameters.copy()
-        """The parameters of the best epoch; before the first, those from before training."""
+        """The parameters of the best epoch; until one is complete, those from before training."""
         self.progress = Progress(architecture, parameters, epochs, epoch=history.epochs)
 
     def __enter__(self) -> Monitor:
@@ -72,14 +76,14 @@ class Monitor:
             If a loss or a parameter is not finite; the best parameters are restored.
         """
         history, progress = self.history, self.progress
-        if not (math.isfinite(loss) and np.isfinite(self.parameters).all()):
-            self._diverged("loss", loss, learning_rate)
+        self.require_finite("loss", loss)
+        if not np.isfinite(self.parameters).all():
+            self.require_finite("weights", math.nan)
         if self.validation is not None:
             progress.val_loss = self.engine.loss(
                 self.architecture, self.parameters, self.validation
             )
-            if not math.isfinite(progress.val_loss):
-                self._diverged("validation loss", progress.val_loss, learning_rate)
+            self.require_finite("validation loss", progress.val_loss)
             history.val_loss.append(progress.val_loss)
         now = time.perf_counter()
         history.loss.append(loss)
@@ -96,7 +100,10 @@ class Monitor:
             callback.on_epoch_end(progress)
         return bool(progress.stop_reason)
 
-    def _diverged(self, what: str, value: float, learning_rate: float) -> None:
+    def require_finite(self, what: str, value: float) -> None:
+        """Restore the best parameters and raise DivergenceError if a loss is not finite."""
+        if math.isfinite(value):
+            return
         history = self.history
         np.copyto(self.parameters, self.best)
         kept = (
@@ -104,13 +111,12 @@ class Monitor:
             if history.best_epoch
             else "those from before training"
         )
-        came = f"{value}" if not math.isfinite(value) else "finite, but the weights were not"
-        raise DivergenceError(
-            f"training diverged in epoch {history.epochs + 1} of {self.progress.epochs}: "
-            f"the {what} became {came}; the network has its best weights, {kept}. Try a smaller "
-            f"learning_rate (it was {learning_rate:g}), gradient_clip=1.0, or inputs and targets "
-            "scaled to about 1"
+        error = DivergenceError(
+            f"training diverged in epoch {history.epochs + 1} of {self.progress.epochs}: the "
+            f"{what} became {value}; the network has its best weights, {kept}. Try {self.advice}"
         )
+        error.history = history
+        raise error
 
     def __exit__(
         self,
@@ -119,18 +125,19 @@ class Monitor:
         traceback: TracebackType | None,
     ) -> bool:
         history, stopping = self.history, self.early_stopping
-        if kind is not None and not issubclass(kind, KeyboardInterrupt):
-            return False
-        history.stop_reason = self.progress.stop_reason or history.stop_reason or "epochs"
-        if kind is not None:
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        if interrupted:
             history.stop_reason = "interrupted"
+            kept = "best weights so far" if history.best_epoch else "weights of its last step"
             warnings.warn(
                 f"training was interrupted after {history.epochs} of {self.progress.epochs} "
-                "epochs; the network has the best weights so far",
+                f"epochs; the network has the {kept}",
                 stacklevel=3,
             )
-        if history.best_epoch and (kind is not None or (stopping and stopping.restore_best)):
+        elif kind is None:
+            history.stop_reason = self.progress.stop_reason or history.stop_reason or "epochs"
+        if history.best_epoch and (interrupted or (stopping and stopping.restore_best)):
             np.copyto(self.parameters, self.best)
         for callback in self.callbacks:
             callback.on_train_end(self.progress)
-        return True
+        return interrupted

@@ -77,12 +77,20 @@ def check(
         chosen = optimizers.get(optimizer)
         if chosen.learning_rate is not None:
             learning_rate = chosen.learning_rate
+    size = _whole("batch_size", batch_size, low=1)
+    whole_batch = isinstance(chosen, str) or chosen.whole_batch
+    if whole_batch and schedule is not None:
+        name = chosen if isinstance(chosen, str) else type(chosen).__name__
+        raise InputError(
+            f"{name} chooses its own steps, "
+            "so that a schedule of the learning rate has no effect: pass schedule=None"
+        )
     return Settings(
         optimizer=chosen,
         learning_rate=_number("learning_rate", learning_rate, low=0, open_low=True),
         epochs=_whole("epochs", epochs, low=0),
         # A batch larger than the data is all of the data.
-        batch_size=min(_whole("batch_size", batch_size, low=1), n_samples),
+        batch_size=n_samples if whole_batch else min(size, n_samples),
         shuffle=bool(shuffle),
         regularization=Regularization(
             l2=_number("l2", l2, low=0),
@@ -108,7 +116,7 @@ def _number(
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not (low <= number < high) or (open_low and number == low):
+    if isinstance(value, bool) or not (low <= number < high) or (open_low and number == low):
         upper = "" if high == math.inf else f" and below {high:g}"
         raise InputError(
             f"{name} must be a number {'above' if open_low else 'of at least'} {low:g}{upper}, "
@@ -120,7 +128,7 @@ def _number(
 def _whole(name: str, value: Any, low: int) -> int:
     try:
         number = int(value)
-        if number != value or isinstance(value, bool) or number < low:
+        if number != value or isinstance(value, bool) or not low <= number < 2**64:
             raise ValueError
     except (TypeError, ValueError, OverflowError):
         raise InputError(
