@@ -219,3 +219,33 @@ def test_a_failed_write_leaves_the_old_file(saved: Path, monkeypatch: pytest.Mon
         cr.Network([9, 9]).save(saved)
     assert saved.read_bytes() == before
     assert os.listdir(saved.parent) == [saved.name]
+
+
+def test_a_link_stays_a_link_and_permissions_stay(saved: Path) -> None:
+    link = saved.with_name("link.safetensors")
+    link.symlink_to(saved)
+    saved.chmod(0o600)
+    cr.Network([1, 2, 1]).save(link)
+    assert link.is_symlink()
+    assert cr.load(saved).layer_sizes == (1, 2, 1)
+    assert saved.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pipe_is_written_to_not_replaced(tmp_path: Path) -> None:
+    import threading
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    received: list[bytes] = []
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+    reader.start()
+    cr.Network([1, 1]).save(pipe)
+    reader.join()
+    assert pipe.is_fifo()
+    (tmp_path / "copy").write_bytes(received[0])
+    assert cr.load(tmp_path / "copy").layer_sizes == (1, 1)
+
+
+def test_an_empty_name() -> None:
+    with pytest.raises(cr.InputError, match="empty: name a file"):
+        cr.Network([1, 1]).save("")

@@ -313,3 +313,15 @@ def test_an_infinite_number_is_named_by_its_row_in_the_file() -> None:
     y: list[float | None] = [None] * 10 + [i * 1.5 for i in range(50)]
     with pytest.raises(cr.InputError, match=r"column 'x' .* row 41 has inf"):
         tables.prepare(pl.DataFrame({"x": x, "y": y}), "y")
+
+
+def test_decimal_commas_are_read_where_commas_separate_nothing(tmp_path: Path) -> None:
+    frame = tables.read(csv(tmp_path, "x;y\n1,5;a\n-0,25;b\n"))
+    assert frame["x"].to_list() == [1.5, -0.25]
+    thousands = tables.read(csv(tmp_path, 'x,y\n"1,234",a\n"5,678",b\n'))
+    assert thousands["x"].dtype == pl.String  # 1234 or 1.234: who knows
+
+
+def test_a_table_is_not_written_under_the_name_of_another_format(tmp_path: Path) -> None:
+    with pytest.raises(cr.InputError, match=r"as \.csv or \.parquet, but out\.xlsx"):
+        tables.write(pl.DataFrame({"x": [1]}), tmp_path / "out.xlsx")

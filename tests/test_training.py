@@ -530,3 +530,37 @@ def test_an_optimizer_of_your_own() -> None:
     before = net.loss_value(X, Y)
     assert net.fit(X, Y, optimizer=SignDescent(), epochs=5).optimizer == "SignDescent"
     assert net.loss_value(X, Y) < before
+
+
+def test_a_checkpoint_does_not_replace_a_saved_network(tmp_path: Path) -> None:
+    X, Y = problem()
+    path = tmp_path / "net.safetensors"
+    net = network()
+    net.save(path)
+    with pytest.raises(cr.InputError, match=r"holds a network.*name another file"):
+        net.fit(X, Y, epochs=1, checkpoint=path)
+    assert cr.load(path).layer_sizes == net.layer_sizes
+
+
+def test_more_epochs_than_before_are_refused_only_where_the_schedule_depends_on_them(
+    tmp_path: Path,
+) -> None:
+    X, Y = problem()
+    path = tmp_path / "run.checkpoint"
+    straight = network()
+    straight.fit(X, Y, epochs=4)
+    longer = network()
+    longer.fit(X, Y, epochs=2, checkpoint=path)
+    longer.fit(X, Y, epochs=4, checkpoint=path, resume=True)
+    assert np.array_equal(longer.parameters, straight.parameters)
+    network().fit(X, Y, epochs=2, schedule="cosine", checkpoint=path)
+    with pytest.raises(cr.InputError, match="with epochs 2, but this one has 4"):
+        network().fit(X, Y, epochs=4, schedule="cosine", checkpoint=path, resume=True)
+
+
+def test_training_does_not_start_from_weights_that_are_not_finite() -> None:
+    X, Y = problem()
+    net = network()
+    net.weights[0][0, 0] = np.nan
+    with pytest.raises(cr.InputError, match="weights that are not finite"):
+        net.fit(X, Y)

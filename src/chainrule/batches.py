@@ -36,6 +36,8 @@ def shuffled(n: int, seed: int, epoch: int) -> Array:
 
 def column_names(X: Any) -> tuple[str, ...] | None:
     """Return the column names of a data frame, None for anything else."""
+    if hasattr(X, "collect"):  # asking a lazy frame for its columns may run it
+        return None
     names = getattr(X, "columns", None)
     if names is None or not all(isinstance(name, str) for name in names):
         return None
@@ -64,7 +66,7 @@ def inputs(
         Saying what was wanted, what came and what to do.
     """
     frame_names = column_names(X)
-    if frame_names is not None:
+    if _is_frame(X):
         X = _from_frame(X)
     elif hasattr(X, "tocsr"):
         X = X.tocsr()
@@ -103,8 +105,10 @@ def targets(Y: Any, architecture: Architecture, n: int) -> Array:
         Saying what was wanted, what came and what to do.
     """
     wanted = architecture.n_targets
-    if column_names(Y) is not None or (hasattr(Y, "to_numpy") and not isinstance(Y, np.ndarray)):
+    if _is_frame(Y):
         Y = _from_frame(Y)
+    elif hasattr(Y, "tocsr"):
+        Y = Y.toarray()
     Y = _numeric("Y", Y)
     if len(Y.shape) == 0 or Y.shape[0] != n:
         raise InputError(
@@ -218,11 +222,22 @@ def hold_out(data: Data, fraction: float, seed: int) -> tuple[Data, Data]:
     return data.rows(order[:-n_held]), data.rows(order[-n_held:])
 
 
+def _is_frame(values: Any) -> bool:
+    """Return whether it is a data frame, lazy or not, or a series of any library."""
+    if isinstance(values, np.ndarray | list | tuple):
+        return False
+    return any(hasattr(values, name) for name in ("collect", "to_numpy", "columns"))
+
+
 def _from_frame(frame: Any) -> Array:
     """Return the values of a data frame or series, all columns numeric."""
     import narwhals as nw
 
+    if hasattr(frame, "collect"):
+        raise InputError("this is a lazy frame, which has no values yet: call its collect() first")
     names = column_names(frame) or ()
+    if not names and hasattr(frame, "set_axis") and hasattr(frame, "columns"):
+        frame = frame.set_axis(map(str, frame.columns), axis=1)  # pandas has names of any kind
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"X has several columns of the name {listing(repeated)}: rename them")
     native = nw.from_native(frame, eager_only=True, allow_series=True)
@@ -241,16 +256,26 @@ def _numeric(what: str, values: Any) -> Any:
     """Return an array or CSR matrix of numbers; nested lists become an array."""
     if hasattr(values, "tocsr"):
         return values.tocsr()
+    if np.ma.is_masked(values):
+        raise InputError(
+            f"{what} has masked entries, which have no value to compute with: fill them "
+            f"({what}.filled(...)), or drop such rows"
+        )
     try:
         array = np.asarray(values)
     except ValueError:
         raise InputError(f"{what} has rows of different lengths: pass a table") from None
+    except (TypeError, RuntimeError) as error:  # a tensor that wants to be detached, say
+        raise InputError(f"{what} cannot be made an array: {error}") from None
     if array.dtype == object:
         try:
+            if any(isinstance(value, str | bytes) for value in array.flat):
+                raise TypeError
             array = array.astype(np.float64)
         except (TypeError, ValueError, OverflowError):
+            kinds_found = sorted({type(value).__name__ for value in array.flat[:1000]})
             raise InputError(
-                f"{what} holds {type(array.flat[0]).__name__} objects, but numbers are needed"
+                f"{what} holds objects ({', '.join(kinds_found)}), but numbers are needed"
             ) from None
     if array.dtype.kind not in "biuf":
         kinds = {"U": "text", "S": "bytes", "M": "dates", "m": "durations", "c": "complex numbers"}

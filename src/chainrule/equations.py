@@ -8,7 +8,7 @@ does for the biases; the 1/n of the mean is in C.
 
 ``sigma[L].sigma(rho)`` is sigma; ``sigma[L].slope(rho, phi)`` is sigma'(rho), which may use
 that phi = sigma(rho) is known. ``cost.omega(phi)`` is dC/dphi^l: (phi^l - y) / n for
-C = 1/(2n) sum |phi^l - y|^2. ``cost.lambda_(rho, phi)`` is dC/drho^l where there is a closed
+``C = 1/(2n) sum |phi^l - y|^2``. ``cost.lambda_(rho, phi)`` is dC/drho^l where there is a closed
 form of it, else None. The derivation assumes that phi_j depends on rho_j alone; where that
 fails (softmax), or where sigma and C cancel (softmax or sigmoid with cross-entropy:
 lambda^l = (phi^l - y) / n), this takes the place of omega^l o sigma'(rho^l), and nothing else

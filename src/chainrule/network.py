@@ -359,6 +359,11 @@ class Network:
         UserWarning
             On Ctrl-C, which ends training and keeps the best weights so far.
         """
+        if not np.isfinite(self.parameters).all():
+            raise InputError(
+                "the network has weights that are not finite, from which training cannot go on: "
+                "make a new network, or load one"
+            )
         names = batches.column_names(X)
         data = self._data(X, Y, sample_weight)
         batches.require_targets_in_range(data.Y, self.architecture)

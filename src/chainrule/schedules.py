@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 from chainrule.errors import InputError, require_choice
 
@@ -30,6 +30,9 @@ _RANGES = {
 @dataclass
 class Schedule:
     """Base class, and the schedule that changes nothing."""
+
+    uses_epochs: ClassVar[bool] = False
+    """Whether the factor depends on the number of epochs asked for."""
 
     def __post_init__(self) -> None:
         """Check that every number is in its range."""
@@ -95,6 +98,8 @@ class exponential(Schedule):  # noqa: N801
 class cosine(Schedule):  # noqa: N801
     """Half a cosine from 1 to `final` (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
 
+    uses_epochs = True
+
     final: float = 0.0
 
     def factor(self, progress: float, epochs: int) -> float:
@@ -109,6 +114,8 @@ class one_cycle(Schedule):  # noqa: N801
 
     Smith and Topin 2018, arXiv:1708.07120. The learning rate given to ``fit`` is the peak.
     """
+
+    uses_epochs = True
 
     warm: float = 0.3
     initial: float = 0.04

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,32 @@ _KEY = "chainrule"
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file so that at any moment it is either the old one or the new one, whole.
 
+    A symbolic link is followed; a pipe or a device, such as /dev/stdout, is written to.
+
     Raises
     ------
     InputError
         If the folder does not exist or cannot be written to, or the disk is full.
     """
-    target = Path(path)
+    if not str(path):
+        raise InputError("the name of the file to write is empty: name a file")
+    # A link stays a link, and a pipe or a device is written to: neither may be replaced.
+    target = Path(os.path.realpath(path))
+    try:
+        mode = target.stat().st_mode
+    except OSError:
+        mode = stat.S_IFREG | 0o666  # a new file; the umask takes from it what it takes
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        try:
+            target.write_bytes(content)
+        except OSError as error:
+            raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+        return
     name = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        # created here and now, or not at all; with the permissions that new files get
-        handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IMODE(mode) & 0o666)
     except OSError as error:
-        raise InputError(f"cannot write {target}: {_reason(error, target.parent)}") from None
+        raise InputError(f"cannot write {path}: {_reason(error, target.parent)}") from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -40,7 +55,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(name, target)
     except OSError as error:
-        raise InputError(f"cannot write {target}: {_reason(error, target)}") from None
+        raise InputError(f"cannot write {path}: {_reason(error, target)}") from None
     finally:
         name.unlink(missing_ok=True)
 
@@ -123,7 +138,7 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Array], dic
 
 def _check_header(path: str | os.PathLike[str], description: Any, kind: str) -> None:
     version = description.get("format_version") if isinstance(description, dict) else None
-    if not isinstance(version, int):
+    if not isinstance(version, int) or version < 1:
         raise FileFormatError(f"{path} has no format version: its description is damaged")
     if version > FORMAT_VERSION:
         raise FileFormatError(

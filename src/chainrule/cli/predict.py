@@ -31,6 +31,8 @@ def predict(
         require_writable(output, [model, table])
     from chainrule import tables
 
+    if output is not None:
+        tables.is_parquet(output)  # refuses other endings before any work is done
     net, preprocessing = tables.load(model)
     if preprocessing is None:
         found = _plain(net, tables.read(table))

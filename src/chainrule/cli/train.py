@@ -87,6 +87,10 @@ def train(
         raise InputError(f"name the column to predict: {_command('train', table)} --target COLUMN")
     if table is None and task == "regression":
         raise InputError("the digits are classes: leave --task out, or name a table")
+    if learning_rate is not None and not 0 < learning_rate < float("inf"):
+        raise InputError(
+            f"learning_rate must be a number above 0, but is {learning_rate}: --learning-rate 0.001"
+        )
     output = output or Path("model.safetensors" if table else "digits.safetensors")
     require_writable(output, [table])
     from chainrule import activations

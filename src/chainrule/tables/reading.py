@@ -79,6 +79,25 @@ def to_csv(frame: pl.DataFrame) -> str:
     return frame.write_csv()
 
 
+def is_parquet(path: Path) -> bool:
+    """Return whether a table of this name is written as Parquet, else it is CSV.
+
+    Raises
+    ------
+    InputError
+        If the ending is that of another format.
+    """
+    ending = path.suffix.lower()
+    if ending in (".parquet", ".pq"):
+        return True
+    if ending in ("", ".csv", ".txt"):
+        return False
+    raise InputError(
+        f"tables are written as .csv or .parquet, but {path.name} ends in {ending}: name another "
+        "file with -o"
+    )
+
+
 def write(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
     """Write a table, whole or not at all: Parquet if the name ends so, else CSV.
 
@@ -87,7 +106,7 @@ def write(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
     InputError
         If the file cannot be written; what was there before is unchanged.
     """
-    if Path(path).suffix.lower() in (".parquet", ".pq"):
+    if is_parquet(Path(path)):
         buffer = io.BytesIO()
         frame.write_parquet(buffer)
         storage.write_atomically(path, buffer.getvalue())
@@ -132,7 +151,8 @@ def _csv(path: Path, content: bytes, text: Collection[str]) -> pl.DataFrame:
     stripped = frame.select(pl.all().str.strip_chars())
     present = stripped.select(pl.when(~pl.all().str.to_lowercase().is_in(_MISSING)).then(pl.all()))
     return present.select(
-        column if column.name in text else _typed(column) for column in present.iter_columns()
+        column if column.name in text else _typed(column, separator)
+        for column in present.iter_columns()
     )
 
 
@@ -197,11 +217,13 @@ def _require_names(path: Path, names: Sequence[str]) -> None:
         )
 
 
-def _typed(text: pl.Series) -> pl.Series:
+def _typed(text: pl.Series, separator: str) -> pl.Series:
     """Return a column of text as what it spells, if every value that is there spells it."""
     attempts: tuple[Callable[[pl.Series], pl.Series], ...] = (
         lambda s: s.cast(pl.Int64, strict=False),
         lambda s: s.cast(pl.Float64, strict=False),
+        # between other separators, 1,5 is one and a half; between commas, "1,234" is who knows
+        *(() if separator == "," else (_decimal_commas,)),
         _booleans,
         _dates,
     )
@@ -210,6 +232,13 @@ def _typed(text: pl.Series) -> pl.Series:
         if typed.null_count() == text.null_count():
             return typed
     return text
+
+
+def _decimal_commas(text: pl.Series) -> pl.Series:
+    """Read 1,5 as one and a half."""
+    if not text.drop_nulls().str.contains(r"^[-+]?\d*,\d+$").all():
+        return text.clear(len(text))
+    return text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
 
 
 def _booleans(text: pl.Series) -> pl.Series:

@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule import storage
 from chainrule.engines import Data
-from chainrule.errors import InputError
+from chainrule.errors import FileFormatError, InputError
 from chainrule.history import History
 from chainrule.numerics import Array
 from chainrule.optimizers import State
@@ -58,7 +58,20 @@ class Checkpoint:
             "validation data": _fingerprint(monitor.validation),
             "early_stopping": str(monitor.early_stopping),
         }
+        if settings.schedule.uses_epochs:
+            self.run["epochs"] = settings.epochs
+        if Path(path).exists():
+            self._require_checkpoint()
         self.written = 0.0
+
+    def _require_checkpoint(self) -> None:
+        """Refuse to write over a file that is something else, such as a saved network."""
+        try:
+            storage.read(self.path, "checkpoint")
+        except FileFormatError as error:
+            raise InputError(
+                f"{error}; the checkpoint would replace it: name another file"
+            ) from None
 
     @property
     def _arrays(self) -> dict[str, Array]:
