@@ -8,7 +8,6 @@ are used where a selection would do, because they let a NaN through.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 
 from chainrule import numerics
 from chainrule.errors import InputError, require_choice
+from chainrule.naming import Named, parameter_of
 from chainrule.numerics import EVERYWHERE, POSITIVE, Array, Interval
 
 ArrayFunction = Callable[[Array], Array]
@@ -26,8 +26,8 @@ _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 
 
-@dataclass(frozen=True, eq=False)
-class Activation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Activation(Named):
     """An activation function and its derivative.
 
     Parameters
@@ -83,21 +83,6 @@ class Activation:
     def pull_back(self, gradient: Array, x: Array, y: Array) -> Array:
         """Return dC/dx from ``gradient = dC/dy``."""
         return gradient * self.slope(x, y)
-
-    def __repr__(self) -> str:
-        return f"<Activation {self.name}>"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Activation):
-            return NotImplemented
-        return self is other or (not self.own and not other.own and self.name == other.name)
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    def __reduce__(self) -> Any:
-        # The functions of this module are nested and cannot be pickled, but their names can.
-        return super().__reduce__() if self.own else (get, (self.name,))
 
 
 class Softmax(Activation):
@@ -256,18 +241,9 @@ def get(activation: str | Activation) -> Activation:
     """
     if isinstance(activation, Activation):
         return activation
-    match = re.fullmatch(r"(\w+)\((.+)\)", str(activation))
-    if match and match[1] in _FAMILIES:
-        try:
-            value = float(match[2])
-        except ValueError:
-            value = math.nan
-        if not 0 < value < math.inf:
-            raise InputError(
-                f"{match[1]} takes one positive number in parentheses, such as "
-                f"'{match[1]}(0.2)', but got {activation!r}"
-            )
-        return _FAMILIES[match[1]](f"{match[1]}({value!r})", value)
+    if found := parameter_of(activation, _FAMILIES):
+        family, value = found
+        return _FAMILIES[family](f"{family}({value!r})", value)
     return NAMED[require_choice("activation", activation, NAMED)]
 
 

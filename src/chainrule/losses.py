@@ -10,7 +10,6 @@ neither overflows nor divides zero by zero.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 
 from chainrule import numerics
 from chainrule.errors import InputError, require_choice
+from chainrule.naming import Named, parameter_of
 from chainrule.numerics import EVERYWHERE, POSITIVE, Array, Interval
 
 LossFunction = Callable[[Array, Array], Array]
@@ -40,8 +40,8 @@ class Folded:
     """The derivative by x."""
 
 
-@dataclass(frozen=True, eq=False)
-class Loss:
+@dataclass(frozen=True, eq=False, repr=False)
+class Loss(Named):
     """A loss function and its derivative by the outputs.
 
     Parameters
@@ -92,21 +92,6 @@ class Loss:
     def per_sample(self, outputs: Array, targets: Array) -> Array:
         """Return the loss of each sample, of shape (n,)."""
         return _sum_outputs(self.name, self.value(outputs, targets), len(outputs))
-
-    def __repr__(self) -> str:
-        return f"<Loss {self.name}>"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Loss):
-            return NotImplemented
-        return self is other or (not self.own and not other.own and self.name == other.name)
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    def __reduce__(self) -> Any:
-        # The functions of this module are nested and cannot be pickled, but their names can.
-        return super().__reduce__() if self.own else (get, (self.name,))
 
 
 def _sum_outputs(name: str, value: Array, n: int) -> Array:
@@ -292,18 +277,9 @@ def get(loss: str | Loss) -> Loss:
         return loss
     if loss in (quantile, "quantile"):
         return quantile()
-    match = re.fullmatch(r"(huber|quantile)\((.+)\)", str(loss))
-    if match:
-        try:
-            value = float(match[2])
-        except ValueError:
-            value = math.nan
-        if not 0 < value < math.inf:
-            raise InputError(
-                f"{match[1]} takes one positive number in parentheses, such as "
-                f"'{match[1]}(0.9)', but got {loss!r}"
-            )
-        return quantile(value) if match[1] == "quantile" else _huber(f"huber({value!r})", value)
+    if found := parameter_of(loss, ["huber", "quantile"]):
+        family, value = found
+        return quantile(value) if family == "quantile" else _huber(f"huber({value!r})", value)
     return NAMED[require_choice("loss", loss, [*NAMED, "quantile"])]
 
 

@@ -14,6 +14,7 @@ from chainrule.engines import Data
 from chainrule.history import History
 from chainrule.numerics import Array
 from chainrule.training import lbfgs, levenberg, loop
+from chainrule.training.monitor import Monitor
 from chainrule.training.settings import Settings, check
 
 __all__ = ["Settings", "check", "fit"]
@@ -41,17 +42,17 @@ def fit(
         batch_size=settings.batch_size,
         seed=settings.seed,
     )
-    following = (validation, early_stopping, callbacks)
+    monitor = Monitor(
+        architecture, parameters, history, chosen, validation, early_stopping, callbacks,
+        settings.epochs,
+    )  # fmt: skip
     with _threads(settings.n_threads):
         if isinstance(settings.optimizer, str):
             lbfgs.refuse_unused(settings, checkpoint)
             method = {"lbfgs": lbfgs.train, "lm": levenberg.train}[settings.optimizer]
-            method(architecture, parameters, data, settings, history, chosen, *following)
+            method(monitor, data, settings)
         else:
-            loop.train(
-                architecture, parameters, data, settings, history, chosen, *following,
-                checkpoint, resume,
-            )  # fmt: skip
+            loop.train(monitor, data, settings, checkpoint, resume)
     return history
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from chainrule.architecture import Architecture
-from chainrule.callbacks import Callback, EarlyStopping
-from chainrule.engines import Data, Engine
+from chainrule.engines import Data
 from chainrule.errors import InputError
-from chainrule.history import History
 from chainrule.numerics import Array
 from chainrule.training.monitor import Monitor
 from chainrule.training.settings import Settings
@@ -22,17 +18,7 @@ class _Stop(Exception):
     """Ends scipy's iteration from within."""
 
 
-def train(
-    architecture: Architecture,
-    parameters: Array,
-    data: Data,
-    settings: Settings,
-    history: History,
-    engine: Engine,
-    validation: Data | None,
-    early_stopping: EarlyStopping | None,
-    callbacks: Sequence[Callback],
-) -> None:
+def train(monitor: Monitor, data: Data, settings: Settings) -> None:
     """Minimise C by L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995), scipy's, in place.
 
     An epoch is one iteration. The learning rate, the batch size and the schedule are not
@@ -47,16 +33,13 @@ def train(
     from scipy.optimize import minimize
 
     data = Data(_double(data.X), data.Y, data.sample_weight)
-    double = replace(architecture, dtype="float64")
+    history, parameters = monitor.history, monitor.parameters
+    double = replace(monitor.architecture, dtype="float64")
     penalty = settings.regularization
-    monitor = Monitor(
-        architecture, parameters, history, engine, validation, early_stopping, callbacks,
-        settings.epochs,
-    )  # fmt: skip
     latest = {"loss": np.nan}
 
     def objective(theta: Array) -> tuple[float, Array]:
-        loss, gradient, _ = engine.gradients(double, theta, data, inputs=False)
+        loss, gradient, _ = monitor.engine.gradients(double, theta, data, inputs=False)
         latest["loss"] = loss
         weights, _ = double.views(theta)
         penalty.add_gradient(double.views(gradient)[0], weights)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from chainrule import equations
 from chainrule.architecture import Architecture
-from chainrule.callbacks import Callback, EarlyStopping
 from chainrule.cost import UnitCost
-from chainrule.engines import Data, Engine
+from chainrule.engines import Data
 from chainrule.errors import InputError
-from chainrule.history import History
 from chainrule.numerics import Array
 from chainrule.training.monitor import Monitor
 from chainrule.training.settings import Settings
@@ -24,17 +22,7 @@ _BLOCK_ENTRIES = 1 << 22
 _FIRST_DAMPING, _LARGEST_DAMPING = 1e-3, 1e16
 
 
-def train(
-    architecture: Architecture,
-    parameters: Array,
-    data: Data,
-    settings: Settings,
-    history: History,
-    engine: Engine,
-    validation: Data | None,
-    early_stopping: EarlyStopping | None,
-    callbacks: Sequence[Callback],
-) -> None:
+def train(monitor: Monitor, data: Data, settings: Settings) -> None:
     """Minimise the squared error by Levenberg-Marquardt, in place; an epoch is one step.
 
     With residuals r and their Jacobian J, a step solves
@@ -50,6 +38,7 @@ def train(
     DivergenceError
         If the loss became infinite or NaN.
     """
+    architecture, parameters, history = monitor.architecture, monitor.parameters, monitor.history
     if architecture.loss.name != "squared_error" or settings.regularization.l1:
         raise InputError(
             f"lm minimises squared_error, with l2 or without, but the network has "
@@ -66,12 +55,8 @@ def train(
     l2 = settings.regularization.l2 * _is_weight(double)
 
     def objective(at: Array) -> float:
-        return engine.loss(double, at, data) + float((l2 * at * at).sum()) / 2
+        return monitor.engine.loss(double, at, data) + float((l2 * at * at).sum()) / 2
 
-    monitor = Monitor(
-        architecture, parameters, history, engine, validation, early_stopping, callbacks,
-        settings.epochs,
-    )  # fmt: skip
     # J^T J comes from the equations in NumPy, whatever engine computes the losses.
     history.engine, history.engine_reason = "numpy", "lm has no other engine yet"
     damping, growth = _FIRST_DAMPING, 2.0

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 import numpy as np
 
 from chainrule import batches
-from chainrule.architecture import Architecture
-from chainrule.callbacks import Callback, EarlyStopping
-from chainrule.engines import Data, Engine, Epoch
-from chainrule.history import History
-from chainrule.numerics import Array
+from chainrule.engines import Data, Epoch
 from chainrule.optimizers import Optimizer
 from chainrule.training.checkpoint import Checkpoint
 from chainrule.training.monitor import Monitor
@@ -20,36 +15,29 @@ from chainrule.training.settings import Settings
 
 
 def train(
-    architecture: Architecture,
-    parameters: Array,
+    monitor: Monitor,
     data: Data,
     settings: Settings,
-    history: History,
-    engine: Engine,
-    validation: Data | None,
-    early_stopping: EarlyStopping | None,
-    callbacks: Sequence[Callback],
-    checkpoint: str | os.PathLike[str] | None,
-    resume: bool,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
 ) -> None:
-    """Train `parameters` in place, recording into `history`.
+    """Train the monitor's parameters in place.
 
     Raises
     ------
     DivergenceError
-        If the loss became infinite or NaN; `parameters` are then the best so far.
+        If the loss became infinite or NaN; the parameters are then the best so far.
     InputError
         If the checkpoint to resume is of another run.
     """
     optimizer = settings.optimizer
     assert isinstance(optimizer, Optimizer)
-    state = optimizer.init(parameters)
-    monitor = Monitor(
-        architecture, parameters, history, engine, validation, early_stopping, callbacks,
-        settings.epochs,
-        advice=f"a smaller learning_rate (it was {settings.learning_rate:g}), "
-        "gradient_clip=1.0, or inputs and targets scaled to about 1",
-    )  # fmt: skip
+    history = monitor.history
+    state = optimizer.init(monitor.parameters)
+    monitor.advice = (
+        f"a smaller learning_rate (it was {settings.learning_rate:g}), gradient_clip=1.0, or "
+        "inputs and targets scaled to about 1"
+    )
     saved = None
     if checkpoint is not None:
         saved = Checkpoint(checkpoint, settings, monitor, state, data)
@@ -73,8 +61,14 @@ def train(
                 # another key than the shuffle's: the seed with its bits inverted
                 dropout_seed=(settings.seed ^ (2**64 - 1), e),
             )
-            loss = engine.train_epoch(
-                architecture, parameters, optimizer, state, data, epoch, settings.regularization
+            loss = monitor.engine.train_epoch(
+                monitor.architecture,
+                monitor.parameters,
+                optimizer,
+                state,
+                data,
+                epoch,
+                settings.regularization,
             )
             finished = monitor.epoch_done(loss, rates[-1])
             settings.schedule.observe(history.monitored[-1])

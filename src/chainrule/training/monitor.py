@@ -37,8 +37,6 @@ class Monitor:
         Told in this order.
     epochs : int
         The number of epochs asked for.
-    advice : str
-        What to try against divergence.
     """
 
     def __init__(
@@ -51,11 +49,11 @@ class Monitor:
         early_stopping: EarlyStopping | None,
         callbacks: Sequence[Callback],
         epochs: int,
-        advice: str = "inputs and targets scaled to about 1",
     ) -> None:
         self.architecture, self.parameters, self.history = architecture, parameters, history
         self.engine, self.validation, self.early_stopping = engine, validation, early_stopping
-        self.advice = advice
+        self.advice = "inputs and targets scaled to about 1"
+        """What to try against divergence; a method with a learning rate says more."""
         self.callbacks = [*([early_stopping] if early_stopping else []), *callbacks]
         self.best = parameters.copy()
         """The parameters of the best epoch; until one is complete, those from before training."""
