@@ -14,7 +14,16 @@ SOURCE = Path(__file__).parent.parent / "src" / "chainrule"
 FLOORS = [
     {"errors"},
     {"notation", "numerics", "naming"},
-    {"activations", "losses", "initializers", "optimizers", "schedules", "counting", "storage"},
+    {
+        "activations",
+        "losses",
+        "initializers",
+        "optimizers",
+        "schedules",
+        "counting",
+        "parameters",
+        "storage",
+    },
     {"architecture", "cost", "equations"},
     {"engines", "_core"},
     {"batches", "history", "callbacks"},

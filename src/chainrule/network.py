@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from chainrule.initializers import Initializer
 from chainrule.losses import Loss
 from chainrule.numerics import Array
 from chainrule.optimizers import Optimizer
+from chainrule.parameters import ParameterList
 from chainrule.schedules import Schedule
 
 
@@ -33,40 +34,6 @@ class Gradients(NamedTuple):
     """dC/dB of each layer; None where the network has no biases."""
     inputs: Array
     """dC/dX, of the shape of X."""
-
-
-class _Assignable(list[Any]):
-    """The arrays of the layers; assigning to an entry copies into the network's parameters."""
-
-    def __init__(self, views: Iterable[Any], what: str) -> None:
-        super().__init__(views)
-        self.what = what
-
-    def __setitem__(self, layer: Any, value: Any) -> None:
-        self[layer][...] = self.checked(layer, value)
-
-    def assign(self, values: Sequence[Any]) -> None:
-        """Copy an array into every layer, or into none if one of them is wrong."""
-        if len(values) != len(self):
-            raise InputError(f"{self.what} must be {len(self)} arrays, but there are {len(values)}")
-        arrays = [self.checked(layer, value) for layer, value in enumerate(values)]
-        for view, array in zip(self, arrays, strict=True):
-            view[...] = array
-
-    def checked(self, layer: Any, value: Any) -> Array:
-        """Return the value as an array that fits the layer."""
-        if not isinstance(layer, int):
-            raise InputError(f"{self.what} are assigned one layer at a time: {self.what}[0] = ...")
-        view = self[layer]
-        if view is None:
-            raise InputError(f"this network has no {self.what}: it was made with bias=False")
-        array = np.asarray(value)
-        if array.shape != view.shape or array.dtype.kind not in "biuf":
-            raise InputError(
-                f"{self.what}[{layer}] must be numbers of shape {view.shape}, but came as "
-                f"{array.dtype} of shape {array.shape}"
-            )
-        return array
 
 
 class Network:
@@ -167,20 +134,20 @@ class Network:
     @property
     def weights(self) -> list[Any]:
         """The weights of each layer, of shape (n_L, n_(L-1)); views that can be assigned to."""
-        return _Assignable(self.architecture.views(self.parameters)[0], "weights")
+        return ParameterList(self.architecture.views(self.parameters)[0], "weights")
 
     @weights.setter
     def weights(self, values: Sequence[Any]) -> None:
-        _Assignable(self.weights, "weights").assign(values)
+        ParameterList(self.weights, "weights").assign(values)
 
     @property
     def biases(self) -> list[Any]:
         """The biases of each layer, of shape (n_L,); None for each with ``bias=False``."""
-        return _Assignable(self.architecture.views(self.parameters)[1], "biases")
+        return ParameterList(self.architecture.views(self.parameters)[1], "biases")
 
     @biases.setter
     def biases(self, values: Sequence[Any]) -> None:
-        _Assignable(self.biases, "biases").assign(values)
+        ParameterList(self.biases, "biases").assign(values)
 
     def predict(self, X: Any) -> Array:
         """Return the outputs phi^l.

@@ -1,0 +1,116 @@
+"""Methods that see all the data in each iteration: L-BFGS and Levenberg-Marquardt."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from tests.problems import Array, network, problem
+
+
+def test_lbfgs_reaches_what_adam_does_not() -> None:
+    X, Y = problem()
+    adam, lbfgs = network(), network()
+    adam.fit(X, Y, epochs=200, learning_rate=0.01)
+    history = lbfgs.fit(X, Y, optimizer="lbfgs", epochs=300)
+    assert lbfgs.loss_value(X, Y) < adam.loss_value(X, Y)
+    assert history.loss[-1] == pytest.approx(lbfgs.loss_value(X, Y), rel=1e-12)
+    assert history.stop_reason in ("epochs", "converged")
+    assert all(b <= a for a, b in zip(history.loss, history.loss[1:], strict=False))
+
+
+def test_lbfgs_early_stopping_and_l2() -> None:
+    X, Y = problem(n=30)
+    rng = np.random.default_rng(1)
+    noise = (rng.normal(size=(30, 3)), rng.normal(size=(30, 2)))
+    net = network()
+    history = net.fit(X, Y, optimizer="lbfgs", epochs=500, validation_data=noise, early_stopping=3)
+    assert history.stop_reason == "early stopping"
+    assert net.loss_value(*noise) == min(history.val_loss)
+    small = network()
+    small.fit(X, Y, optimizer="lbfgs", epochs=100, l2=1.0)
+    assert sum((w**2).sum() for w in small.weights) < sum((w**2).sum() for w in net.weights) / 4
+
+
+def franke(n: int = 500) -> tuple[Array, Array]:
+    """Franke's surface, the usual test of interpolation."""
+    x, y = np.random.default_rng(0).uniform(size=(2, n))
+    a, b = 9 * x, 9 * y
+    surface = (
+        0.75 * np.exp(-((a - 2) ** 2) / 4 - (b - 2) ** 2 / 4)
+        + 0.75 * np.exp(-((a + 1) ** 2) / 49 - (b + 1) / 10)
+        + 0.5 * np.exp(-((a - 7) ** 2) / 4 - (b - 3) ** 2 / 4)
+        - 0.2 * np.exp(-((a - 4) ** 2) - (b - 7) ** 2)
+    )
+    return np.stack([2 * x - 1, 2 * y - 1], axis=1), surface
+
+
+def test_levenberg_marquardt_fits_a_smooth_function_to_many_digits() -> None:
+    X, Y = franke()
+    net = cr.Network([2, 12, 12, 1], activation="tanh", dtype="float64")
+    history = net.fit(X, Y, optimizer="lm", epochs=150)
+    assert np.sqrt(2 * history.loss[-1]) < 1e-3
+    assert all(b < a for a, b in zip(history.loss, history.loss[1:], strict=False))
+
+
+def test_levenberg_marquardt_normal_equations_are_those_of_the_jacobian() -> None:
+    from chainrule.engines import Data
+    from chainrule.training.levenberg import normal_equations
+
+    X, Y = problem(n=7)
+    net = network()
+    weight = np.random.default_rng(2).uniform(size=7)
+    JJ, Jr = normal_equations(net.architecture, net.parameters, Data(X, Y, weight))
+    g = net.gradients(X, Y, sample_weight=weight)
+    flat = [
+        part.ravel()
+        for pair in zip(g.weights, g.biases, strict=True)
+        for part in pair
+        if part is not None
+    ]
+    np.testing.assert_allclose(Jr, np.concatenate(flat), rtol=1e-10, atol=1e-14)
+    # along any direction, J^T J is the second derivative of C if the outputs were linear
+    direction = np.random.default_rng(3).normal(size=JJ.shape[0])
+    h = 1e-6
+    up, down = net.copy(), net.copy()
+    up.parameters += h * direction
+    down.parameters -= h * direction
+    along = (up.predict(X) - down.predict(X)) / (2 * h)
+    expected = (weight @ (along**2).sum(axis=1)) / weight.sum()
+    assert direction @ JJ @ direction == pytest.approx(expected, rel=1e-7)
+
+
+def test_levenberg_marquardt_refuses_what_it_cannot_do() -> None:
+    X, Y = problem()
+    with pytest.raises(cr.InputError, match=r"lm minimises squared_error.*'lbfgs'"):
+        network(loss="absolute_error").fit(X, Y, optimizer="lm")
+    with pytest.raises(cr.InputError, match="at most 5,000"):
+        cr.Network([3, 80, 80, 2]).fit(X, Y, optimizer="lm")
+
+
+def test_levenberg_marquardt_survives_dead_units_and_constant_targets() -> None:
+    X, _ = problem()
+    net = network(activation="relu")
+    net.biases[0] = np.full(16, -1e3)  # nothing in the hidden layer has any influence
+    history = net.fit(X, np.zeros((200, 2)), optimizer="lm", epochs=20)
+    assert history.stop_reason in ("epochs", "converged")
+    assert np.isfinite(net.parameters).all()
+
+
+@pytest.mark.parametrize("optimizer", ["lm", "lbfgs"])
+def test_methods_that_see_all_data_say_when_the_loss_is_not_finite(optimizer: str) -> None:
+    X, Y = problem()
+    net = network(activation="identity")
+    net.parameters[:] = 1e200
+    with pytest.raises(cr.DivergenceError, match=r"epoch 1 of 5: the loss became (inf|nan)"):
+        net.fit(X, Y, optimizer=optimizer, epochs=5)
+    assert (net.parameters == 1e200).all()
+
+
+@pytest.mark.parametrize("optimizer", ["rprop", "lbfgs", "lm"])
+def test_methods_that_need_all_data_take_all_data(optimizer: str) -> None:
+    X, Y = problem()
+    assert network().fit(X, Y, optimizer=optimizer, epochs=2, batch_size=16).batch_size == 200
+    with pytest.raises(cr.InputError, match="chooses its own steps"):
+        network().fit(X, Y, optimizer=optimizer, schedule="cosine")
