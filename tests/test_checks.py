@@ -208,3 +208,13 @@ def test_a_wrong_derivative_near_an_extremum_is_no_kink() -> None:
     net.weights[0] = [[0.0]]
     net.biases[0] = [np.pi / 600 - 2e-6]
     assert "B^1" in failing(cr.check_gradients(net, [[1.0]], [[2.0]]))
+
+
+@pytest.mark.parametrize("activation", ["leaky_relu", "selu", "elu(0.5)", "elu", "hard_tanh"])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "quantile(0.3)"])
+@pytest.mark.parametrize("target", [0.0, 1.0])
+def test_every_layer_on_its_kink(activation: str, loss: str, target: float) -> None:
+    """Rows of zeros and biases of zero: moving one layer aside must not move the next."""
+    net = cr.Network([3, 4, 1], activation, activation, loss=loss, dtype="float64")
+    report = cr.check_gradients(net, np.zeros((4, 3)), np.full((4, 1), target))
+    assert report.passed, str(report)

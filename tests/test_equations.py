@@ -207,7 +207,7 @@ def test_prove_refuses_what_would_take_too_long() -> None:
 
 @pytest.mark.parametrize(
     ("sizes", "n_samples", "message"),
-    [([2], 1, "at least two"), ([2, 0], 1, "positive"), ([1, 1], 0, "n_samples must be at least")],
+    [([2], 1, "at least two"), ([2, 0], 1, "positive"), ([1, 1], 0, "n_samples must be a whole")],
 )
 def test_prove_refuses_what_makes_no_sense(sizes: list[int], n_samples: int, message: str) -> None:
     with pytest.raises(cr.InputError, match=message):

@@ -154,6 +154,20 @@ def test_onnx_runtime_predicts_the_same(activation: str, dtype: str, tmp_path: P
     assert_same(session.run(["Y"], {"X": X})[0], net.predict(X))
 
 
+def test_the_continued_exponential_in_onnx(tmp_path: Path) -> None:
+    net = cr.Network([1, 1], output_activation="exponential", dtype="float64")
+    net.weights[0] = [[1.0]]
+    net.to_onnx(tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    X = np.array([[-5.0], [64.0], [100.0]])
+    np.testing.assert_allclose(session.run(["Y"], {"X": X})[0], net.predict(X), rtol=1e-12)
+
+
+def test_torch_numbers_that_numpy_does_not_know() -> None:
+    module = torch.nn.Linear(3, 2).to(torch.bfloat16)
+    assert cr.from_torch(module).weights[0].tolist() == module.weight.float().tolist()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ELEMENTWISE)
 def test_compiled_c_predicts_the_same(activation: str, dtype: str, tmp_path: Path) -> None:

@@ -114,10 +114,11 @@ def test_a_network_can_be_pickled_and_copied(net: cr.Network) -> None:
         lambda a: a.tolist(),
         pd.DataFrame,
         pl.DataFrame,
+        lambda a: pd.DataFrame(a).astype(object),
         scipy.sparse.csr_matrix,
         scipy.sparse.csc_array,
     ],
-    ids=["fortran", "reversed", "strided", "list", "pandas", "polars", "csr", "csc"],
+    ids=["fortran", "reversed", "strided", "list", "pandas", "polars", "objects", "csr", "csc"],
 )
 def test_any_kind_of_table_gives_the_same(net: cr.Network, convert: Any) -> None:
     given = convert(X)
@@ -196,6 +197,10 @@ BAD_X = {
     "nullable": (
         pd.DataFrame({0: pd.array([None], dtype="Int64"), 1: [1.0], 2: [2.0]}),
         "X has nan in row 0",
+    ),
+    "repeated columns without names": (
+        pd.DataFrame(np.ones((1, 3)), columns=[0, 1, 0]),
+        "several columns of the name 0",
     ),
     "repeated columns": (
         pd.DataFrame(np.ones((1, 3)), columns=["a", "b", "a"]),
@@ -332,6 +337,27 @@ def test_a_wrong_array_among_several_changes_nothing(net: cr.Network) -> None:
     assert np.array_equal(net.parameters, before)
     with pytest.raises(cr.InputError, match="one layer at a time"):
         net.weights[0:1] = [np.ones((4, 3))]
+
+
+def test_validation_columns_are_matched_by_name_in_the_first_fit() -> None:
+    frame = pl.DataFrame(X, schema=["a", "b", "c"])
+    net = cr.Network([3, 4, 2], dtype="float64")
+    history = net.fit(frame, Y, epochs=1, validation_data=(frame.select("c", "a", "b"), Y))
+    assert history.val_loss == [net.loss_value(frame, Y)]
+    other = cr.Network([3, 4, 2])
+    with pytest.raises(cr.InputError, match="validation_data: X lacks the columns a"):
+        other.fit(frame, Y, validation_data=(frame.rename({"a": "z"}), Y))
+    assert other.feature_names is None
+
+
+def test_training_again_on_columns_in_another_order_keeps_the_first() -> None:
+    frame = pl.DataFrame(X, schema=["a", "b", "c"])
+    net, twin = cr.Network([3, 2]), cr.Network([3, 2])
+    for again in (frame, frame.select("c", "b", "a")):
+        net.fit(again, Y, epochs=1)
+        twin.fit(frame, Y, epochs=1)
+    assert net.feature_names == ("a", "b", "c")
+    assert np.array_equal(net.parameters, twin.parameters)
 
 
 def test_validation_targets_must_make_sense_too() -> None:

@@ -224,3 +224,31 @@ def test_training_does_not_start_from_weights_that_are_not_finite() -> None:
     net.weights[0][0, 0] = np.nan
     with pytest.raises(cr.InputError, match="weights that are not finite"):
         net.fit(X, Y)
+
+
+def test_a_checkpoint_knows_sparse_matrices_apart(tmp_path: Path) -> None:
+    from scipy.sparse import csr_matrix
+
+    path, rows = tmp_path / "run.checkpoint", np.arange(40)
+    first, second = (csr_matrix((np.ones(40), (rows, (rows + k) % 2))) for k in (0, 1))
+    y = rows / 40
+    cr.Network([2, 1]).fit(first, y, epochs=2, checkpoint=path)
+    with pytest.raises(cr.InputError, match="checksum"):
+        cr.Network([2, 1]).fit(second, y, epochs=4, checkpoint=path, resume=True)
+
+
+def test_resuming_needs_a_file() -> None:
+    X, Y = problem()
+    with pytest.raises(cr.InputError, match=r"resume=True needs the file.*checkpoint="):
+        network().fit(X, Y, resume=True)
+
+
+def test_the_warning_of_an_interrupt_points_at_the_caller() -> None:
+    X, Y = problem()
+
+    def interrupt(_: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="interrupted") as caught:
+        network().fit(X, Y, callbacks=interrupt)
+    assert caught[0].filename == __file__

@@ -316,8 +316,8 @@ def test_an_infinite_number_is_named_by_its_row_in_the_file() -> None:
 
 
 def test_decimal_commas_are_read_where_commas_separate_nothing(tmp_path: Path) -> None:
-    frame = tables.read(csv(tmp_path, "x;y\n1,5;a\n-0,25;b\n"))
-    assert frame["x"].to_list() == [1.5, -0.25]
+    frame = tables.read(csv(tmp_path, "x;y\n1,5;a\n-0,25;b\n4;c\n1,5e3;d\n"))
+    assert frame["x"].to_list() == [1.5, -0.25, 4, 1500]
     thousands = tables.read(csv(tmp_path, 'x,y\n"1,234",a\n"5,678",b\n'))
     assert thousands["x"].dtype == pl.String  # 1234 or 1.234: who knows
 

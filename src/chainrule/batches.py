@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from chainrule.engines import Data
 from chainrule.errors import InputError, listing
 from chainrule.numerics import Array
 
-# Rows that are looked through at a time, so that a check needs no copy of the whole array.
-_CHECKED_ROWS = 1 << 16
+# Entries that are looked through at a time, so that a check needs no copy of the whole array.
+_BLOCK_ENTRIES = 1 << 20
 # The number of an epoch that never comes, so that this shuffle is none that trains.
 _NO_EPOCH = 2**64 - 1
 
@@ -32,6 +33,12 @@ def shuffled(n: int, seed: int, epoch: int) -> Array:
     return np.random.Generator(
         np.random.Philox(key=np.array([seed, epoch], np.uint64))
     ).permutation(n)
+
+
+def row_blocks(array: Array) -> Iterator[slice]:
+    """Yield slices of rows, each of about a million entries."""
+    size = max(1, _BLOCK_ENTRIES // max(1, math.prod(array.shape[1:])))
+    return (slice(start, start + size) for start in range(0, len(array), size))
 
 
 def column_names(X: Any) -> tuple[str, ...] | None:
@@ -235,15 +242,17 @@ def _from_frame(frame: Any) -> Array:
 
     if hasattr(frame, "collect"):
         raise InputError("this is a lazy frame, which has no values yet: call its collect() first")
-    names = column_names(frame) or ()
-    if not names and hasattr(frame, "set_axis") and hasattr(frame, "columns"):
+    if hasattr(frame, "set_axis") and hasattr(frame, "columns"):
         frame = frame.set_axis(map(str, frame.columns), axis=1)  # pandas has names of any kind
+    names = column_names(frame) or ()
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"X has several columns of the name {listing(repeated)}: rename them")
-    native = nw.from_native(frame, eager_only=True, allow_series=True)
+        raise InputError(f"there are several columns of the name {listing(repeated)}: rename them")
+    native = nw.from_native(frame, eager_only=True, allow_series=True, pass_through=True)
+    if not isinstance(native, nw.DataFrame | nw.Series):
+        return np.asarray(frame)
     columns = native.iter_columns() if isinstance(native, nw.DataFrame) else [native]
     for column in columns:
-        if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
+        if not (column.dtype.is_numeric() or column.dtype in (nw.Boolean, nw.Object)):
             raise InputError(
                 f"column {column.name!r} holds {column.dtype}, but numbers are needed: leave it "
                 "out or encode it (scikit-learn's OneHotEncoder, or `chainrule train`, which "
@@ -290,14 +299,14 @@ def _require_finite(what: str, values: Any, dtype: str, names: Sequence[str] | N
     stored = values.data if hasattr(values, "tocsr") else values
     if stored.dtype.kind != "f":
         return
-    for start in range(0, len(stored), _CHECKED_ROWS):
+    for rows in row_blocks(stored):
         with np.errstate(over="ignore"):  # a number too large for the dtype becomes infinite
-            finite = np.isfinite(stored[start : start + _CHECKED_ROWS].astype(dtype, copy=False))
+            finite = np.isfinite(stored[rows].astype(dtype, copy=False))
         if finite.all():
             continue
         place = np.argwhere(~finite)[0]
-        value = stored[start : start + _CHECKED_ROWS][tuple(place)]
-        where = "" if stored is not values else f" in row {start + int(place[0])}"
+        value = stored[rows][tuple(place)]
+        where = "" if stored is not values else f" in row {rows.start + int(place[0])}"
         if len(place) > 1:
             column = int(place[1])
             where += f", column {names[column]!r}" if names else f", column {column}"

@@ -17,7 +17,8 @@ from chainrule.engines import NUMPY, Data
 from chainrule.errors import InputError
 from chainrule.numerics import Array
 
-_COMPLEX_STEP = 1e-30
+# Its square underflows to zero, so that no trace of it is left in the real part.
+_COMPLEX_STEP = 1e-200
 
 
 @dataclass(frozen=True)
@@ -238,12 +239,17 @@ class _OffKinks:
 
     def sigma(self, rho: Array) -> Array:
         """Return phi."""
+        exact = self.activation.sigma(rho.real)
+        if not np.iscomplexobj(rho):
+            return exact
+        moved = rho
         for kink in self.activation.kinks:
             aside = max(float(np.spacing(abs(kink))), 1e-300)
             left, here, right = self.activation.sigma_prime(kink + aside * np.array([-1, 0, 1]))
             aside = -aside if abs(here - left) < abs(here - right) else aside
-            rho = np.where(rho.real == kink, rho + aside, rho)
-        return self.activation.sigma(rho)
+            moved = np.where(rho.real == kink, rho + aside, moved)
+        # the value stays that on the kink, or the next layer would be moved off its own
+        return exact + 1j * self.activation.sigma(moved).imag
 
 
 def _complex_steps(loss: Callable[[Array], Any], point: Array, i: int) -> tuple[float, float]:

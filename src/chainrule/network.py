@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -326,12 +327,14 @@ class Network:
         UserWarning
             On Ctrl-C, which ends training and keeps the best weights so far.
         """
+        if resume and checkpoint is None:
+            raise InputError("resume=True needs the file to go on from: pass checkpoint=...")
         if not np.isfinite(self.parameters).all():
             raise InputError(
                 "the network has weights that are not finite, from which training cannot go on: "
                 "make a new network, or load one"
             )
-        names = batches.column_names(X)
+        names = self.feature_names or batches.column_names(X)
         data = self._data(X, Y, sample_weight)
         batches.require_targets_in_range(data.Y, self.architecture)
         settings = training.check(
@@ -349,11 +352,13 @@ class Network:
             seed=self.seed if seed is None else seed,
             n_samples=len(data),
         )
-        data, validation = self._split(data, validation_data, settings.seed)
+        data, validation = self._split(data, validation_data, settings.seed, names)
         told = _callbacks.get(callbacks)
         if _whole_number("verbose", verbose):
             told.append(_callbacks.PrintProgress(every=1 if verbose > 1 else None))
-        history = training.fit(
+        # Before training, so that what a callback saves knows its columns.
+        self.feature_names = names
+        return training.fit(
             self.architecture,
             self.parameters,
             data,
@@ -365,8 +370,6 @@ class Network:
             checkpoint=checkpoint,
             resume=resume,
         )
-        self.feature_names = names or self.feature_names
-        return history
 
     @classmethod
     def of(
@@ -382,7 +385,9 @@ class Network:
 
     def copy(self) -> Network:
         """Return a network with the same architecture and a copy of the parameters."""
-        return Network.of(self.architecture, self.parameters.copy(), self._everything_else())
+        return Network.of(
+            self.architecture, self.parameters.copy(), copy.deepcopy(self._everything_else())
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a safetensors file, whole or not at all.
@@ -489,26 +494,36 @@ class Network:
         a = self.architecture
         return batches.inputs(X, a.n_inputs, self.feature_names, a.dtype)
 
-    def _split(self, data: Data, validation: Any, seed: int) -> tuple[Data, Data | None]:
+    def _split(
+        self, data: Data, validation: Any, seed: int, names: tuple[str, ...] | None
+    ) -> tuple[Data, Data | None]:
         """Return the samples to train on and those to watch."""
         if validation is None:
             return data, None
-        if isinstance(validation, float):
-            return batches.hold_out(data, validation, seed)
+        if isinstance(validation, Real) and not isinstance(validation, bool):
+            return batches.hold_out(data, float(validation), seed)
         if not (isinstance(validation, tuple | list) and len(validation) in (2, 3)):
             raise InputError(
                 "validation_data must be (X, Y), (X, Y, sample_weight) or a fraction such as 0.1, "
                 f"but is a {type(validation).__name__}"
             )
         try:
-            watched = self._data(*validation)
+            X, Y, weight = (*validation, None)[:3]
+            watched = self._data(X, Y, weight, names)
             batches.require_targets_in_range(watched.Y, self.architecture)
             return data, watched
         except InputError as error:
             raise InputError(f"validation_data: {error}") from None
 
-    def _data(self, X: Any, Y: Any, sample_weight: Any = None) -> Data:
-        data = batches.data(self.architecture, X, Y, sample_weight, self.feature_names)
+    def _data(
+        self,
+        X: Any,
+        Y: Any,
+        sample_weight: Any = None,
+        names: tuple[str, ...] | None = None,
+    ) -> Data:
+        names = names or self.feature_names
+        data = batches.data(self.architecture, X, Y, sample_weight, names)
         if not self._loss_checked:
             few = data.rows(slice(8))
             outputs = self._engine.predict(self.architecture, self.parameters, few.X)

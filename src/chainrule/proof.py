@@ -98,8 +98,8 @@ def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 1000) -> 
     except ImportError:
         raise MissingExtraError("sympy", "prove", "chainrule.prove") from None
     sizes = build(layer_sizes, "identity", "identity", "squared_error", True, "float64").layer_sizes
-    if n_samples < 1:
-        raise InputError(f"n_samples must be at least 1, but is {n_samples}")
+    if not isinstance(n_samples, int) or n_samples < 1:
+        raise InputError(f"n_samples must be a whole number of at least 1, but is {n_samples!r}")
     n_paths = n_samples * equations.count_paths(sizes)
     count = sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))
     count += sizes[0] * n_samples

@@ -36,8 +36,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     try:
         mode = target.stat().st_mode
     except OSError:
-        mode = stat.S_IFREG | 0o666  # a new file; the umask takes from it what it takes
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        mode = None
+    if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         try:
             target.write_bytes(content)
         except OSError as error:
@@ -45,11 +45,13 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
         return
     name = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IMODE(mode) & 0o666)
+        handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except OSError as error:
         raise InputError(f"cannot write {path}: {_reason(error, target.parent)}") from None
     try:
         with os.fdopen(handle, "wb") as file:
+            if mode is not None:  # the permissions of what it replaces
+                os.fchmod(handle, stat.S_IMODE(mode))
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

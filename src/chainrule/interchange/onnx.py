@@ -15,8 +15,8 @@ from chainrule.numerics import EXP_LIMIT, Array
 # The first version with Gelu; Mish came with 18.
 _OPSET = 20
 
-# An operator, its inputs ("x" is the pre-activation, "last" the result before, a number a
-# constant) and its attributes.
+# An operator, its inputs and its attributes. Of the inputs, "x" is the pre-activation, "last"
+# the result before, a whole number that result, counted from 0, and a float a constant.
 _Operator = tuple[str, tuple[Any, ...], dict[str, Any]]
 
 
@@ -42,7 +42,14 @@ def _chain(name: str, value: float | None) -> list[_Operator]:
         "hard_tanh": [("Clip", ("x", -1.0, 1.0), {})],
         "sin": [("Sin", ("x",), {})],
         "gaussian": [("Mul", ("x", "x"), {}), ("Neg", ("last",), {}), ("Exp", ("last",), {})],
-        "exponential": [("Clip", ("x", "", EXP_LIMIT), {}), ("Exp", ("last",), {})],
+        "exponential": [
+            ("Clip", ("x", "", EXP_LIMIT), {}),
+            ("Exp", ("last",), {}),
+            ("Sub", ("x", EXP_LIMIT), {}),
+            ("Relu", ("last",), {}),
+            ("Add", ("last", 1.0), {}),
+            ("Mul", (1, "last"), {}),
+        ],
         "softmax": [("Softmax", ("x",), {"axis": -1})],
     }
     return chains[name]
@@ -85,14 +92,17 @@ def write(path: str | os.PathLike[str], architecture: Architecture, parameters: 
             raise InputError(f"{activation!r} is your own, and ONNX has no operator for it")
         inputs = [last, constant(w, f"W{L}")] + ([constant(b, f"B{L}")] if b is not None else [])
         x = last = node("Gemm", inputs, transB=1)
+        results: list[str] = []
         for operator, arguments, attributes in _chain(*activations.family_of(activation)):
+            known: dict[Any, str] = {"x": x, "last": last, "": "", **dict(enumerate(results))}
             given = [
-                {"x": x, "last": last, "": ""}[argument]
-                if isinstance(argument, str)
-                else constant(np.array(argument, dtype), f"constant_{next(numbers)}")
+                constant(np.array(argument, dtype), f"constant_{next(numbers)}")
+                if isinstance(argument, float)
+                else known[argument]
                 for argument in arguments
             ]
             last = node(operator, given, **attributes)
+            results.append(last)
     nodes.append(helper.make_node("Identity", [last], ["Y"]))
 
     kind = helper.np_dtype_to_tensor_dtype(dtype)

@@ -60,8 +60,8 @@ def read(module: Any) -> tuple[Architecture, Array]:
     for place, part in _flat(module):
         kind = type(part).__name__
         if kind == "Linear":
-            weights.append(part.weight.detach().cpu().numpy())
-            biases.append(None if part.bias is None else part.bias.detach().cpu().numpy())
+            weights.append(_values(part.weight))
+            biases.append(None if part.bias is None else _values(part.bias))
             names.append("identity")
         elif kind in _TRANSPARENT:
             continue
@@ -75,6 +75,12 @@ def read(module: Any) -> tuple[Architecture, Array]:
                 )
             names[-1] = name
     return assemble(weights, biases, names)
+
+
+def _values(tensor: Any) -> Array:
+    """Return a tensor's values; what NumPy does not know (bfloat16) as float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor if str(tensor.dtype) == "torch.float64" else tensor.float()).numpy()
 
 
 def _flat(module: Any, place: str = "") -> list[tuple[str, Any]]:

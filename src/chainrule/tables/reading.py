@@ -236,7 +236,7 @@ def _typed(text: pl.Series, separator: str) -> pl.Series:
 
 def _decimal_commas(text: pl.Series) -> pl.Series:
     """Read 1,5 as one and a half."""
-    if not text.drop_nulls().str.contains(r"^[-+]?\d*,\d+$").all():
+    if not text.drop_nulls().str.contains(r"^[-+]?(\d+|\d*,\d+)([eE][-+]?\d+)?$").all():
         return text.clear(len(text))
     return text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
 

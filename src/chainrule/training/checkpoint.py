@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import storage
+from chainrule import batches, storage
 from chainrule.engines import Data
 from chainrule.errors import FileFormatError, InputError
 from chainrule.history import History
@@ -21,7 +21,6 @@ from chainrule.training.settings import Settings
 
 # A checkpoint costs a write to disk, an epoch of a small network far less.
 SECONDS_BETWEEN = 1.0
-_BLOCK_ROWS = 1 << 14
 
 
 class Checkpoint:
@@ -134,11 +133,11 @@ def _fingerprint(data: Data | None) -> str:
     """Return the shape and a checksum of the samples."""
     if data is None:
         return "none"
-    # of a sparse matrix, the numbers that it stores
-    X = data.X.data if hasattr(data.X, "tocsr") else data.X
-    arrays = [X, data.Y] + ([] if data.sample_weight is None else [data.sample_weight])
+    X = data.X
+    arrays = [X.data, X.indices, X.indptr] if hasattr(X, "tocsr") else [X]
+    arrays += [data.Y] if data.sample_weight is None else [data.Y, data.sample_weight]
     checksum = 0
     for array in arrays:
-        for start in range(0, len(array), _BLOCK_ROWS):
-            checksum = zlib.crc32(array[start : start + _BLOCK_ROWS].tobytes(), checksum)
+        for rows in batches.row_blocks(array):
+            checksum = zlib.crc32(array[rows].tobytes(), checksum)
     return f"{tuple(data.X.shape)} to {tuple(data.Y.shape)}, checksum {checksum:08x}"

@@ -130,7 +130,7 @@ class Monitor:
             warnings.warn(
                 f"training was interrupted after {history.epochs} of {self.progress.epochs} "
                 f"epochs; the network has the {kept}",
-                stacklevel=3,
+                stacklevel=5,  # the caller of Network.fit
             )
         elif kind is None:
             history.stop_reason = self.progress.stop_reason or history.stop_reason or "epochs"
