@@ -57,8 +57,13 @@ class GradientCheck:
         return all(check.error <= self.tolerance for check in self.parameters)
 
     @property
-    def worst(self) -> ParameterCheck:
-        """The parameter with the largest error."""
+    def worst(self) -> float:
+        """The largest relative error."""
+        return self.worst_parameter.error
+
+    @property
+    def worst_parameter(self) -> ParameterCheck:
+        """The row of the parameter that has it."""
         return max(self.parameters, key=lambda check: check.error)
 
     def __str__(self) -> str:
@@ -114,7 +119,7 @@ def check_gradients(
     Returns
     -------
     GradientCheck
-        With ``passed``, ``worst`` and a row for each array.
+        With ``passed``, ``worst``, ``worst_parameter`` and a row for each array.
 
     Raises
     ------
