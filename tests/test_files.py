@@ -174,6 +174,13 @@ def test_a_damaged_architecture(saved: Path, architecture: Any) -> None:
         cr.load(saved)
 
 
+@pytest.mark.parametrize("extra", [{"seed": "x"}, {"feature_names": 5}])
+def test_a_damaged_description(saved: Path, extra: dict[str, Any]) -> None:
+    rewrite(saved, extra=extra)
+    with pytest.raises(cr.FileFormatError, match="damaged description"):
+        cr.load(saved)
+
+
 @settings(max_examples=200)
 @given(data=st.data())
 def test_no_damage_to_the_bytes_does_worse_than_a_clear_error(data: st.DataObject) -> None:

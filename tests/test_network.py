@@ -360,6 +360,15 @@ def test_training_again_on_columns_in_another_order_keeps_the_first() -> None:
     assert np.array_equal(net.parameters, twin.parameters)
 
 
+def test_an_error_names_the_column_that_has_it_after_reordering() -> None:
+    frame = pl.DataFrame(X, schema=["a", "b", "c"])
+    net = cr.Network([3, 2])
+    net.fit(frame, Y, epochs=1)
+    spoiled = frame.with_columns(pl.lit(float("nan")).alias("b")).select("b", "c", "a")
+    with pytest.raises(cr.InputError, match="column 'b'"):
+        net.predict(spoiled)
+
+
 def test_validation_targets_must_make_sense_too() -> None:
     net = cr.Network([3, 2], output_activation="exponential", loss="poisson")
     with pytest.raises(

@@ -252,3 +252,17 @@ def test_the_warning_of_an_interrupt_points_at_the_caller() -> None:
     with pytest.warns(UserWarning, match="interrupted") as caught:
         network().fit(X, Y, callbacks=interrupt)
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("part", ["run", "progress"])
+def test_a_damaged_checkpoint(tmp_path: Path, part: str) -> None:
+    from chainrule import storage
+
+    X, Y = problem()
+    path = tmp_path / "run.checkpoint"
+    network().fit(X, Y, epochs=2, checkpoint=path)
+    arrays, description = storage.read(path, "checkpoint")
+    del description[part]
+    storage.write(path, arrays, description)
+    with pytest.raises(cr.FileFormatError, match="is damaged"):
+        network().fit(X, Y, epochs=4, checkpoint=path, resume=True)

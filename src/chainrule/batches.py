@@ -97,6 +97,7 @@ def inputs(
                 f"X lacks the columns {listing(missing)}: pass the same columns as in training"
             )
         X = X[:, [frame_names.index(name) for name in names]]
+        frame_names = tuple(names)
     _require_finite("X", X, dtype, frame_names)
     return X
 

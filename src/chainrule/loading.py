@@ -8,6 +8,7 @@ from typing import Any
 
 from chainrule import files
 from chainrule.activations import Activation
+from chainrule.errors import FileFormatError, InputError
 from chainrule.interchange import sklearn, torch
 from chainrule.losses import Loss
 from chainrule.network import Network
@@ -31,7 +32,12 @@ def load(path: str | os.PathLike[str], own: Iterable[Activation | Loss] = ()) ->
         If it is truncated, not a chainrule network, or of a newer version.
     """
     architecture, parameters, extra = files.load(path, own)
-    return Network.of(architecture, parameters, extra)
+    try:
+        return Network.of(architecture, parameters, extra)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InputError):  # an activation of the user's own that is wrong
+            raise
+        raise FileFormatError(f"{path} has a damaged description ({error})") from None
 
 
 def from_torch(module: Any) -> Network:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +38,7 @@ class Gradients(NamedTuple):
 
 
 class Network:
-    """A feed-forward network: phi^L = sigma(W^L phi^(L-1) + B^L) for the layers 1..l.
+    """A feed-forward network: each layer is activation(weights @ previous layer + biases).
 
     Parameters
     ----------
@@ -93,12 +93,10 @@ class Network:
         architecture = build(layer_sizes, activation, output_activation, loss, bias, dtype)
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
-        whole = isinstance(seed, Integral) and not isinstance(seed, bool)
-        if not (whole and 0 <= seed < 2**64):
-            raise InputError(f"seed must be a whole number from 0 to 2^64 - 1, but is {seed!r}")
-        rng = np.random.default_rng(int(seed))
+        seed = training.whole_number("seed", seed, low=0)
+        rng = np.random.default_rng(seed)
         parameters = architecture.initial_parameters(weight_init, rng)
-        self._set_up(architecture, parameters, {"seed": int(seed)})
+        self._set_up(architecture, parameters, {"seed": seed})
 
     def _set_up(
         self,
@@ -133,25 +131,25 @@ class Network:
         return self.parameters.dtype
 
     @property
-    def weights(self) -> list[Any]:
+    def weights(self) -> ParameterList:
         """The weights of each layer, of shape (n_L, n_(L-1)); views that can be assigned to."""
         return ParameterList(self.architecture.views(self.parameters)[0], "weights")
 
     @weights.setter
     def weights(self, values: Sequence[Any]) -> None:
-        ParameterList(self.weights, "weights").assign(values)
+        self.weights.assign(values)
 
     @property
-    def biases(self) -> list[Any]:
+    def biases(self) -> ParameterList:
         """The biases of each layer, of shape (n_L,); None for each with ``bias=False``."""
         return ParameterList(self.architecture.views(self.parameters)[1], "biases")
 
     @biases.setter
     def biases(self, values: Sequence[Any]) -> None:
-        ParameterList(self.biases, "biases").assign(values)
+        self.biases.assign(values)
 
     def predict(self, X: Any) -> Array:
-        """Return the outputs phi^l.
+        """Return the outputs.
 
         Parameters
         ----------
@@ -225,7 +223,7 @@ class Network:
         Returns
         -------
         array of shape (n, n_l, n_0)
-            One backward pass for each output, with omega^l = 1 there and 0 elsewhere.
+            One backward pass for each output.
 
         Raises
         ------
@@ -354,7 +352,7 @@ class Network:
         )
         data, validation = self._split(data, validation_data, settings.seed, names)
         told = _callbacks.get(callbacks)
-        if _whole_number("verbose", verbose):
+        if training.whole_number("verbose", verbose, low=0):
             told.append(_callbacks.PrintProgress(every=1 if verbose > 1 else None))
         # Before training, so that what a callback saves knows its columns.
         self.feature_names = names
@@ -530,9 +528,3 @@ class Network:
             self.architecture.check_own_loss(outputs, few.Y)
             self._loss_checked = True
         return data
-
-
-def _whole_number(name: str, value: Any) -> int:
-    if not isinstance(value, Integral) or value < 0:
-        raise InputError(f"{name} must be a whole number of at least 0, but is {value!r}")
-    return int(value)

@@ -57,7 +57,7 @@ def solver_has_epochs(model: Any) -> bool:
     return bool(model.solver != "lbfgs")
 
 
-class Perceptron(BaseEstimator):  # type: ignore[misc]
+class Perceptron(BaseEstimator):
     """What classifier and regressor share."""
 
     network_: Network
@@ -142,7 +142,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             )
         return self
 
-    @available_if(solver_has_epochs)  # type: ignore[untyped-decorator]
+    @available_if(solver_has_epochs)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on these samples, going on from the present weights.
 
@@ -327,7 +327,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         return "lbfgs"
 
     def _outputs(self, X: Any) -> Array:
-        """Return phi^l of checked samples, of shape (n_samples, n_outputs)."""
+        """Return the outputs for checked samples, of shape (n_samples, n_outputs)."""
         check_is_fitted(self, "network_")
         return self.network_.predict(validate_data(self, X, accept_sparse="csr", reset=False))
 

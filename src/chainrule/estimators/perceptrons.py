@@ -28,7 +28,7 @@ _REGRESSION_LOSSES = {
 """From the losses of `MLPRegressor` to the output activation that fits."""
 
 
-class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
+class MLPClassifier(ClassifierMixin, Perceptron):
     """Multi-layer perceptron for classification, with scikit-learn's parameters.
 
     Two classes share one sigmoid output and the binary cross-entropy; more have softmax and
@@ -122,7 +122,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     _score = staticmethod(accuracy_score)
 
-    @available_if(solver_has_epochs)  # type: ignore[untyped-decorator]
+    @available_if(solver_has_epochs)
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
     ) -> MLPClassifier:
@@ -212,7 +212,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         return tags
 
 
-class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
+class MLPRegressor(RegressorMixin, Perceptron):
     """Multi-layer perceptron for regression, with scikit-learn's parameters.
 
     Parameters

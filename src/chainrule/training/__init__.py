@@ -15,9 +15,9 @@ from chainrule.history import History
 from chainrule.numerics import Array
 from chainrule.training import lbfgs, levenberg, loop
 from chainrule.training.monitor import Monitor
-from chainrule.training.settings import Settings, check
+from chainrule.training.settings import Settings, check, whole_number
 
-__all__ = ["Settings", "check", "fit"]
+__all__ = ["Settings", "check", "fit", "whole_number"]
 
 
 def fit(

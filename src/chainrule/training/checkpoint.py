@@ -103,18 +103,30 @@ class Checkpoint:
         InputError
             If the file is of a run with other settings; the first that differs is named.
         FileFormatError
-            If it is not a checkpoint.
+            If it is not a checkpoint, or damaged.
         """
         if not Path(self.path).exists():
             return
         arrays, description = storage.read(self.path, "checkpoint")
-        run, progress = description["run"], description["progress"]
+        try:
+            self._require_same_run(description["run"])
+            self._take_up(arrays, description["progress"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise FileFormatError(
+                f"{self.path} is damaged ({error!r}): train again with another checkpoint file"
+            ) from None
+
+    def _require_same_run(self, run: dict[str, Any]) -> None:
         for name, value in self.run.items():
             if run.get(name) != value:
                 raise InputError(
                     f"{self.path} is the checkpoint of a run with {name} {run.get(name)}, but "
                     f"this one has {value}: pass the same settings, or another checkpoint file"
                 )
+
+    def _take_up(self, arrays: dict[str, Array], progress: dict[str, Any]) -> None:
         for name, array in self._arrays.items():
             np.copyto(array, arrays[name])
         monitor, stopping = self.monitor, self.monitor.early_stopping

@@ -77,7 +77,7 @@ def check(
         chosen = optimizers.get(optimizer)
         if chosen.learning_rate is not None:
             learning_rate = chosen.learning_rate
-    size = _whole("batch_size", batch_size, low=1)
+    size = whole_number("batch_size", batch_size, low=1)
     whole_batch = isinstance(chosen, str) or chosen.whole_batch
     if whole_batch and schedule is not None:
         name = chosen if isinstance(chosen, str) else type(chosen).__name__
@@ -88,7 +88,7 @@ def check(
     return Settings(
         optimizer=chosen,
         learning_rate=_number("learning_rate", learning_rate, low=0, open_low=True),
-        epochs=_whole("epochs", epochs, low=0),
+        epochs=whole_number("epochs", epochs, low=0),
         # A batch larger than the data is all of the data.
         batch_size=n_samples if whole_batch else min(size, n_samples),
         shuffle=bool(shuffle),
@@ -104,8 +104,8 @@ def check(
         ),
         # a copy, because some schedules have a state that belongs to one run
         schedule=copy.deepcopy(schedules.get(schedule)),
-        n_threads=None if n_threads is None else _whole("n_threads", n_threads, low=1),
-        seed=_whole("seed", seed, low=0),
+        n_threads=None if n_threads is None else whole_number("n_threads", n_threads, low=1),
+        seed=whole_number("seed", seed, low=0),
     )
 
 
@@ -125,13 +125,23 @@ def _number(
     return number
 
 
-def _whole(name: str, value: Any, low: int) -> int:
+def whole_number(name: str, value: Any, low: int) -> int:
+    """Return the value as an int.
+
+    Raises
+    ------
+    InputError
+        If it is not whole, below `low`, or needs more than 64 bits.
+    """
+    upper = ""
     try:
         number = int(value)
-        if number != value or isinstance(value, bool) or not low <= number < 2**64:
+        if number == value and number >= 2**64:
+            upper = " and below 2^64"
+        if number != value or isinstance(value, bool) or upper or number < low:
             raise ValueError
     except (TypeError, ValueError, OverflowError):
         raise InputError(
-            f"{name} must be a whole number of at least {low}, but is {value!r}"
+            f"{name} must be a whole number of at least {low}{upper}, but is {value!r}"
         ) from None
     return number
