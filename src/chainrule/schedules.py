@@ -65,12 +65,12 @@ class Schedule:
 
 
 @dataclass
-class constant(Schedule):  # noqa: N801 - the public names of schedules are lower case
+class constant(Schedule):
     """The learning rate as given."""
 
 
 @dataclass
-class step(Schedule):  # noqa: N801
+class step(Schedule):
     """Multiply by `gamma` after every `every` epochs."""
 
     every: int = 10
@@ -83,7 +83,7 @@ class step(Schedule):  # noqa: N801
 
 
 @dataclass
-class exponential(Schedule):  # noqa: N801
+class exponential(Schedule):
     """Multiply by `gamma` after every epoch."""
 
     gamma: float = 0.95
@@ -95,7 +95,7 @@ class exponential(Schedule):  # noqa: N801
 
 
 @dataclass
-class cosine(Schedule):  # noqa: N801
+class cosine(Schedule):
     """Half a cosine from 1 to `final` (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
 
     uses_epochs = True
@@ -109,7 +109,7 @@ class cosine(Schedule):  # noqa: N801
 
 
 @dataclass
-class one_cycle(Schedule):  # noqa: N801
+class one_cycle(Schedule):
     """Rise from `initial` to 1 over the first part, then fall to `final`, both by cosines.
 
     Smith and Topin 2018, arXiv:1708.07120. The learning rate given to ``fit`` is the peak.
@@ -132,7 +132,7 @@ class one_cycle(Schedule):  # noqa: N801
 
 
 @dataclass
-class warmup(Schedule):  # noqa: N801
+class warmup(Schedule):
     """Rise linearly over the first `epochs` epochs, then stay (Goyal et al. 2017)."""
 
     epochs: float = 5
@@ -144,7 +144,7 @@ class warmup(Schedule):  # noqa: N801
 
 
 @dataclass
-class plateau(Schedule):  # noqa: N801
+class plateau(Schedule):
     """Multiply by `gamma` when the monitored loss has not fallen for `patience` epochs.
 
     The monitored loss is the validation loss where there is one, else the training loss.
