@@ -311,6 +311,7 @@ def test_parameters_that_are_wrong_or_unsupported_are_refused(
         made(**parameters).fit(X, TARGETS["binary"])
 
 
+@pytest.mark.filterwarnings("ignore:training on the NumPy engine")
 def test_activations_of_ours_and_one_for_each_layer() -> None:
     square = cr.Activation("square", lambda r: r * r, lambda r: 2 * r)
     model = cr.MLPRegressor(

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pytest
 
 import chainrule as cr
-from chainrule import equations, notation
+from chainrule import batches, equations, notation
+from chainrule.engines import NUMPY
 
 Array = npt.NDArray[Any]
 
@@ -196,9 +197,10 @@ def test_multiplications_of_the_smallest_network_by_hand() -> None:
 
 def test_counting_changes_no_number() -> None:
     net, (X, Y) = network("softmax", "cross_entropy"), samples()
-    t, g = cr.trace(net, X, Y), net.gradients(X, Y)
-    for L in range(1, L_MAX + 1):
-        np.testing.assert_array_equal(t.grad_W[L], g.weights[L - 1])
+    t = cr.trace(net, X, Y)
+    g = NUMPY.gradients(net.architecture, net.parameters, batches.data(net.architecture, X, Y))
+    for L, grad_W in enumerate(net.architecture.views(g.parameters)[0], 1):
+        np.testing.assert_array_equal(t.grad_W[L], grad_W)
     assert all(type(step.value) is np.ndarray for step in t.steps)
 
 
@@ -252,7 +254,7 @@ def test_a_network_without_biases_and_in_float32() -> None:
     net, (X, Y) = network(bias=False, dtype="float32"), samples()
     t, g = cr.trace(net, X, Y), net.gradients(X, Y)
     assert {step.value.dtype for step in t.steps if step.layer is not None} == {np.dtype("float32")}
-    np.testing.assert_array_equal(t.grad_W[1], g.weights[0])
+    np.testing.assert_allclose(t.grad_W[1], g.weights[0], rtol=1e-4)
 
 
 def test_class_numbers_and_lists() -> None:

@@ -1,1 +1,51 @@
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.numerics import Array
+
+class Network:
+    def __init__(
+        self,
+        layers: Sequence[tuple[int, int, str, float]],
+        loss: str,
+        parameter: float,
+        bias: bool,
+    ) -> None: ...
+
+class Trainer:
+    product: float
+    def __init__(
+        self,
+        network: Network,
+        parameters: Array,
+        optimizer: str,
+        numbers: dict[str, float],
+        l2: float,
+        l1: float,
+        dropout: float,
+        gradient_clip: float,
+        X: Any,
+        Y: Any,
+        weight: Any,
+    ) -> None: ...
+    def read_parameters(self) -> None: ...
+    def write_state(self, slot: int, to: Array) -> None: ...
+    def read_state(self, slot: int, given: Array) -> None: ...
+
 def instruction_set() -> str: ...
+def evaluate(
+    network: Network,
+    parameters: Array,
+    X: Any,
+    Y: Any = None,
+    weight: Any = None,
+    threads: int = 1,
+    outputs: Array | None = None,
+    by_parameters: Array | None = None,
+    by_inputs: Array | None = None,
+    jacobian: Array | None = None,
+) -> float: ...
+def train(
+    jobs: Sequence[tuple[Trainer, int, int, bool, int, Array]], threads: int
+) -> list[float]: ...
+def shuffle(order: Array, seed: int, epoch: int) -> None: ...

@@ -247,18 +247,6 @@ def get(activation: str | Activation) -> Activation:
     return NAMED[require_choice("activation", activation, NAMED)]
 
 
-def family_of(activation: Activation) -> tuple[str, float | None]:
-    """Return the name without its parameter, and the parameter: None for the default.
-
-    Examples
-    --------
-    >>> family_of(get("leaky_relu(0.2)")), family_of(get("tanh"))
-    (('leaky_relu', 0.2), ('tanh', None))
-    """
-    name, _, parameter = activation.name.partition("(")
-    return name, float(parameter.rstrip(")")) if parameter else None
-
-
 def check_derivative(activation: Activation) -> None:
     """Compare `sigma_prime` with central differences of `sigma` over [-3, 3], in float64.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.architecture import Architecture
-from chainrule.engines import Data
+from chainrule.engines import Data, shuffled
 from chainrule.errors import InputError, listing
 from chainrule.numerics import Array
 
@@ -17,22 +17,6 @@ from chainrule.numerics import Array
 _BLOCK_ENTRIES = 1 << 20
 # The number of an epoch that never comes, so that this shuffle is none that trains.
 _NO_EPOCH = 2**64 - 1
-
-
-def shuffled(n: int, seed: int, epoch: int) -> Array:
-    """Return the order in which epoch `epoch` (from 0) visits n samples.
-
-    It is the permutation that NumPy's ``Generator(Philox(key=[seed, epoch]))`` draws, so it
-    depends on nothing but these numbers, and a resumed run needs no state to go on with it.
-
-    Examples
-    --------
-    >>> shuffled(5, seed=0, epoch=0).tolist() == shuffled(5, seed=0, epoch=0).tolist()
-    True
-    """
-    return np.random.Generator(
-        np.random.Philox(key=np.array([seed, epoch], np.uint64))
-    ).permutation(n)
 
 
 def row_blocks(array: Array) -> Iterator[slice]:

@@ -13,7 +13,8 @@ from chainrule import batches, equations
 from chainrule.activations import Activation
 from chainrule.architecture import Architecture, Parametrized
 from chainrule.cost import BatchCost
-from chainrule.engines import NUMPY, Data
+from chainrule import engines
+from chainrule.engines import Data
 from chainrule.errors import InputError
 from chainrule.numerics import Array
 
@@ -96,6 +97,7 @@ def check_gradients(
     tolerance: float | None = None,
     max_entries: int = 200,
     seed: int = 0,
+    engine: str = "auto",
 ) -> GradientCheck:
     """Compare the gradients of a network with an independent derivative of its loss.
 
@@ -115,6 +117,8 @@ def check_gradients(
         The number of entries compared in each array, chosen at random where there are more.
     seed : int, default 0
         Chooses them.
+    engine : {"auto", "numpy", "native"}, default "auto"
+        Whose gradients are checked: by default those that `Network.fit` trains with.
 
     Returns
     -------
@@ -158,7 +162,7 @@ def check_gradients(
     if max_entries < 1:
         raise InputError(f"max_entries must be at least 1, but is {max_entries}")
 
-    ours = NUMPY.gradients(architecture, theta, data)
+    ours = engines.choose(engine, architecture)[0].gradients(architecture, theta, data)
     assert ours.inputs is not None
     weights, biases = architecture.views(ours.parameters)
     places, _ = architecture.views(np.arange(len(theta)))

@@ -64,3 +64,16 @@ def parameter_of(name: Any, families: Container[str]) -> tuple[str, float] | Non
             f"got {name!r}"
         )
     return match[1], value
+
+
+def family_of(named: Named) -> tuple[str, float | None]:
+    """Return the name without its parameter, and the parameter: None for the default.
+
+    Examples
+    --------
+    >>> from chainrule import activations
+    >>> family_of(activations.get("leaky_relu(0.2)")), family_of(activations.get("tanh"))
+    (('leaky_relu', 0.2), ('tanh', None))
+    """
+    name, _, parameter = named.name.partition("(")
+    return name, float(parameter.rstrip(")")) if parameter else None

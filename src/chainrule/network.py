@@ -485,8 +485,8 @@ class Network:
         return f"<Network {'-'.join(map(str, a.layer_sizes))} ({names}), loss {a.loss.name}>"
 
     @property
-    def _engine(self) -> engines.Engine:
-        return engines.choose("auto")[0]
+    def _engine(self) -> engines.Engine[Any]:
+        return engines.choose("auto", self.architecture)[0]
 
     def _inputs(self, X: Any) -> Any:
         a = self.architecture

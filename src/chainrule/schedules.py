@@ -33,6 +33,8 @@ class Schedule:
 
     uses_epochs: ClassVar[bool] = False
     """Whether the factor depends on the number of epochs asked for."""
+    changes_within_epochs: ClassVar[bool] = True
+    """Whether the factor may differ from step to step of one epoch."""
 
     def __post_init__(self) -> None:
         """Check that every number is in its range."""
@@ -68,10 +70,14 @@ class Schedule:
 class constant(Schedule):
     """The learning rate as given."""
 
+    changes_within_epochs = False
+
 
 @dataclass
 class step(Schedule):
     """Multiply by `gamma` after every `every` epochs."""
+
+    changes_within_epochs = False
 
     every: int = 10
     gamma: float = 0.1
@@ -85,6 +91,8 @@ class step(Schedule):
 @dataclass
 class exponential(Schedule):
     """Multiply by `gamma` after every epoch."""
+
+    changes_within_epochs = False
 
     gamma: float = 0.95
 
@@ -149,6 +157,8 @@ class plateau(Schedule):
 
     The monitored loss is the validation loss where there is one, else the training loss.
     """
+
+    changes_within_epochs = False
 
     patience: int = 10
     gamma: float = 0.1

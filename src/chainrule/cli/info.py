@@ -54,14 +54,8 @@ def prove(
 def _installation() -> None:
     import numpy as np
 
-    from chainrule import __version__, _core, engines
+    from chainrule import __version__, _core
 
-    try:
-        engines.choose("native")
-        available = "native, numpy"
-    except InputError:
-        available = "numpy"
-    auto, reason = engines.choose("auto")
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
@@ -72,8 +66,7 @@ def _installation() -> None:
             ("Python", platform.python_version()),
             ("NumPy", np.__version__),
             ("instruction set", _core.instruction_set()),
-            ("engines", available),
-            ("auto is", f"{auto.name} ({reason})" if reason else auto.name),
+            ("engines", "native (the default), numpy"),
             ("cores", str(cores)),
         ]
     )

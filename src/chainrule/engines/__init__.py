@@ -2,33 +2,64 @@
 
 from __future__ import annotations
 
-from chainrule.engines.base import Data, Engine, Epoch, Gradients, Regularization
+from typing import Any
+
+from chainrule.architecture import Architecture
+from chainrule.engines.base import Data, Engine, Epoch, Gradients, Regularization, Trainer
+from chainrule.engines.native import NativeEngine, lacks
+from chainrule.engines.randomness import shuffled
 from chainrule.engines.reference import NumpyEngine
+from chainrule.engines.threads import limited
 from chainrule.errors import InputError, require_choice
 
-__all__ = ["Data", "Engine", "Epoch", "Gradients", "NumpyEngine", "Regularization", "choose"]
+__all__ = [
+    "Data",
+    "Engine",
+    "Epoch",
+    "Gradients",
+    "NativeEngine",
+    "NumpyEngine",
+    "Regularization",
+    "Trainer",
+    "choose",
+    "limited",
+    "shuffled",
+]
 
 NUMPY = NumpyEngine()
+NATIVE = NativeEngine()
 
 
-def choose(name: str) -> tuple[Engine, str]:
+def choose(
+    name: str, architecture: Architecture, optimizer: object = None
+) -> tuple[Engine[Any], str]:
     """Return the engine for a name and the reason why it is that one.
 
     Parameters
     ----------
     name : {"auto", "numpy", "native"}
-        ``"auto"`` is the fastest that can do the work.
+        ``"auto"`` is native, or NumPy where the native engine lacks something.
+    architecture : Architecture
+        The network to compute.
+    optimizer : Optimizer or str, optional
+        What will train it.
 
     Raises
     ------
     InputError
-        If the name is not known, or the engine asked for is not part of this version.
+        If the name is not known, or the engine asked for lacks something.
     """
     require_choice("engine", name, ["auto", "numpy", "native"])
+    if name == "numpy":
+        return NUMPY, "asked for"
+    missing = lacks(architecture, optimizer)
     if name == "native":
-        raise InputError(
-            "this version has no native engine yet: pass engine='numpy' or engine='auto'"
-        )
-    if name == "auto":
-        return NUMPY, "this version has no native engine yet"
-    return NUMPY, "asked for"
+        if missing:
+            raise InputError(
+                f"the native engine cannot train this network, because {missing}: pass "
+                "engine='numpy' or engine='auto'"
+            )
+        return NATIVE, "asked for"
+    if missing:
+        return NUMPY, f"{missing}, which the native engine does not know"
+    return NATIVE, "the fastest"

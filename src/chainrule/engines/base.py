@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -37,15 +37,20 @@ class Data:
 class Epoch(NamedTuple):
     """One pass over the data, decided beforehand."""
 
-    order: Array
-    """The row numbers in the order in which they are visited."""
+    number: int
+    """Counted from 0."""
     batch_size: int
     learning_rates: Array
     """One for each step."""
-    first_step: int
-    """The number t of the first step, counted from 1 over all epochs."""
-    dropout_seed: tuple[int, int]
-    """Seeds the generator of the dropout masks of this epoch."""
+    shuffle: bool
+    """Whether the samples come in the order of `chainrule.engines.randomness.shuffled`."""
+    seed: int
+    """Of the shuffle and of dropout."""
+
+    @property
+    def first_step(self) -> int:
+        """The number t of the first step, counted from 1 over all epochs."""
+        return self.number * len(self.learning_rates) + 1
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,23 @@ class Gradients(NamedTuple):
     """dC/dX, of the shape of X, if it was asked for."""
 
 
-class Engine(Protocol):
+class Trainer(Protocol):
+    """Trains the parameters of one network in place, from epoch to epoch."""
+
+    def state(self) -> State:
+        """Return a copy of the optimizer's state: flat arrays by name."""
+
+    def restore(self, state: State) -> None:
+        """Take up a state, and the parameters as they now are."""
+
+    def reload(self) -> None:
+        """Take up the parameters, which may have been changed from outside."""
+
+
+SomeTrainer = TypeVar("SomeTrainer", bound=Trainer)
+
+
+class Engine(Protocol[SomeTrainer]):
     """One way of computing; all give the same numbers up to rounding."""
 
     name: str
@@ -105,22 +126,23 @@ class Engine(Protocol):
     def jacobian(self, architecture: Architecture, parameters: Array, X: Any) -> Array:
         """Return d outputs / d inputs, of shape (n, n_outputs, n_inputs)."""
 
-    def train_epoch(
+    def trainer(
         self,
         architecture: Architecture,
         parameters: Array,
         optimizer: Optimizer,
-        state: State,
         data: Data,
-        epoch: Epoch,
         regularization: Regularization,
-    ) -> float:
-        """Make the steps of one epoch, changing `parameters` and `state` in place.
+    ) -> SomeTrainer:
+        """Return what trains these parameters in place, the optimizer at its start."""
+
+    def train(self, epochs: Sequence[tuple[SomeTrainer, Epoch]]) -> list[float]:
+        """Make one epoch of each of these trainers.
 
         Returns
         -------
-        float
-            C of each batch before its step, averaged over the samples; the penalties of the
-            regularization are not in it. Not finite as soon as one batch's is not: the
-            engine then stops.
+        list of float
+            For each: C of each batch before its step, averaged over the samples, without the
+            penalties of the regularization. Not finite as soon as one batch's is not: its
+            parameters are then those before that batch.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from chainrule.activations import Activation
 from chainrule.architecture import Architecture
 from chainrule.cost import BatchCost, UnitCost
 from chainrule.engines.base import Data, Epoch, Gradients, Regularization
+from chainrule.engines.randomness import kept, shuffled
 from chainrule.numerics import Array
 from chainrule.optimizers import Optimizer, State
 
@@ -81,38 +82,76 @@ class NumpyEngine:
                     jacobian[rows, k] = q.omega[0].T
         return jacobian
 
-    def train_epoch(
+    def trainer(
         self,
         architecture: Architecture,
         parameters: Array,
         optimizer: Optimizer,
-        state: State,
         data: Data,
-        epoch: Epoch,
         regularization: Regularization,
-    ) -> float:
-        """Make the steps of one epoch; see `chainrule.engines.base.Engine`."""
-        W, B, sigma = architecture.for_equations(parameters)
-        gradient = np.empty_like(parameters)
-        by_weights, by_biases = architecture.views(gradient)
-        drop = _Dropout(regularization.dropout, epoch.dropout_seed)
+    ) -> NumpyTrainer:
+        """Return what trains these parameters in place."""
+        return NumpyTrainer(architecture, parameters, optimizer, data, regularization)
+
+    def train(self, epochs: Sequence[tuple[NumpyTrainer, Epoch]]) -> list[float]:
+        """Make one epoch of each trainer; see `chainrule.engines.base.Engine`."""
+        return [trainer.train(epoch) for trainer, epoch in epochs]
+
+
+class NumpyTrainer:
+    """Trains in place; the optimizer's state is kept as it is."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        parameters: Array,
+        optimizer: Optimizer,
+        data: Data,
+        regularization: Regularization,
+    ) -> None:
+        self.architecture, self.parameters, self.data = architecture, parameters, data
+        self.optimizer, self.regularization = optimizer, regularization
+        self._state = optimizer.init(parameters)
+
+    def state(self) -> State:
+        """Return a copy of the optimizer's state."""
+        return {name: array.copy() for name, array in self._state.items()}
+
+    def restore(self, state: State) -> None:
+        """Take up a state."""
+        for name, array in self._state.items():
+            np.copyto(array, state[name])
+
+    def reload(self) -> None:
+        """Do nothing: the parameters are used as they are."""
+
+    def train(self, epoch: Epoch) -> float:
+        """Make the steps of one epoch, and return its loss."""
+        W, B, sigma = self.architecture.for_equations(self.parameters)
+        dtype, data = self.parameters.dtype, self.data
+        gradient = np.empty_like(self.parameters)
+        by_weights, by_biases = self.architecture.views(gradient)
+        clip, dropout = self.regularization.gradient_clip, self.regularization.dropout
+        n = len(data)
+        order = shuffled(n, epoch.seed, epoch.number) if epoch.shuffle else np.arange(n)
         total_weight = _total_weight(data, slice(None))
         total = 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             for step, rate in enumerate(epoch.learning_rates):
-                rows = epoch.order[step * epoch.batch_size : (step + 1) * epoch.batch_size]
-                cost, phi0 = _batch(architecture, parameters.dtype, data, rows)
-                layers = drop.layers(sigma) if regularization.dropout else sigma
+                t = epoch.first_step + step
+                rows = order[step * epoch.batch_size : (step + 1) * epoch.batch_size]
+                cost, phi0 = _batch(self.architecture, dtype, data, rows)
+                layers = _dropped(sigma, dropout, epoch.seed, (epoch.number, t))
                 q = equations.forward(W, B, layers, phi0)
                 total += _total_weight(data, rows) * float(cost.value(q.rho[-1], q.phi[-1]))
                 if not math.isfinite(total):
                     return total
                 equations.lambda_form(q, W, layers, cost, inputs=False)
                 _write(q, by_weights, by_biases)
-                regularization.add_gradient(by_weights, W[1:])
-                if regularization.gradient_clip is not None:
-                    _clip(gradient, regularization.gradient_clip)
-                optimizer.update(parameters, gradient, state, float(rate), epoch.first_step + step)
+                self.regularization.add_gradient(by_weights, W[1:])
+                if clip is not None:
+                    _clip(gradient, clip)
+                self.optimizer.update(self.parameters, gradient, self._state, float(rate), t)
         return total / total_weight if total_weight else 0.0
 
 
@@ -167,32 +206,31 @@ def _clip(gradient: Array, largest: float) -> None:
         gradient *= largest / norm
 
 
-class _Dropout:
-    """Inverted dropout (Srivastava et al. 2014, JMLR 15, 1929-1958, section 10)."""
-
-    def __init__(self, probability: float, seed: tuple[int, int]) -> None:
-        self.probability = probability
-        self.rng = np.random.Generator(np.random.Philox(key=np.array(seed, np.uint64)))
-
-    def layers(self, sigma: list[Any]) -> list[Any]:
-        """Return the activations with a fresh mask on each hidden layer, none on the output."""
-        return [None, *(_Dropped(layer, self) for layer in sigma[1:-1]), sigma[-1]]
-
-    def mask(self, like: Array) -> Array:
-        """Return 0 with the probability of dropping, else 1 / (1 - probability)."""
-        kept = self.rng.random(like.shape, np.float32) >= self.probability
-        return kept.astype(like.dtype) / (1 - self.probability)
+def _dropped(sigma: list[Any], probability: float, seed: int, place: tuple[int, int]) -> list[Any]:
+    """Return the activations, those of hidden layers with the masks of this epoch and step."""
+    if not probability:
+        return sigma
+    hidden = enumerate(sigma[1:-1], 1)
+    dropped = [_Dropped(activation, probability, seed, (*place, L)) for L, activation in hidden]
+    return [None, *dropped, sigma[-1]]
 
 
 class _Dropped:
-    """An activation times a mask that is fixed for one pass: still elementwise."""
+    """An activation times a mask that is fixed for one pass: still elementwise.
 
-    def __init__(self, activation: Activation, dropout: _Dropout) -> None:
-        self.activation, self.dropout = activation, dropout
+    Inverted dropout (Srivastava et al. 2014, JMLR 15, 1929-1958, section 10).
+    """
+
+    def __init__(
+        self, activation: Activation, probability: float, seed: int, place: tuple[int, ...]
+    ) -> None:
+        self.activation, self.probability = activation, probability
+        self.seed, self.place = seed, place
 
     def sigma(self, rho: Array) -> Array:
         self.phi = self.activation.sigma(rho)
-        self.mask = self.dropout.mask(self.phi)
+        mask = kept(rho.T.shape, self.probability, self.seed, self.place).T
+        self.mask = mask.astype(rho.dtype) / (1 - self.probability)
         return self.phi * self.mask
 
     def slope(self, rho: Array, phi: Array) -> Array:

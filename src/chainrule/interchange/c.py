@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule import __version__, activations, storage
+from chainrule import __version__, storage
 from chainrule.architecture import Architecture
 from chainrule.errors import InputError
+from chainrule.naming import family_of
 from chainrule.numerics import EXP_LIMIT, Array
 
 # The expression of each activation of a number x. ``real`` is float or double, ``exp`` and
@@ -108,7 +109,7 @@ def _source(name: str, header: str, architecture: Architecture, parameters: Arra
         if y != "y":
             steps.append(f"    real {y}[{n_out}];\n")
         steps.append(f"    dense(&W{L}[0][0], B{L}, {last}, {y}, {n_out}, {n_in});\n")
-        family, value = activations.family_of(activation)
+        family, value = family_of(activation)
         if family == "softmax":
             steps.append(_SOFTMAX.format(y=y, n=n_out))
         elif family != "identity":

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import __version__, activations, storage
+from chainrule import __version__, storage
 from chainrule.architecture import Architecture
 from chainrule.errors import InputError, MissingExtraError
+from chainrule.naming import family_of
 from chainrule.numerics import EXP_LIMIT, Array
 
 # The first version with Gelu; Mish came with 18.
@@ -93,7 +94,7 @@ def write(path: str | os.PathLike[str], architecture: Architecture, parameters: 
         inputs = [last, constant(w, f"W{L}")] + ([constant(b, f"B{L}")] if b is not None else [])
         x = last = node("Gemm", inputs, transB=1)
         results: list[str] = []
-        for operator, arguments, attributes in _chain(*activations.family_of(activation)):
+        for operator, arguments, attributes in _chain(*family_of(activation)):
             known: dict[Any, str] = {"x": x, "last": last, "": "", **dict(enumerate(results))}
             given = [
                 constant(np.array(argument, dtype), f"constant_{next(numbers)}")

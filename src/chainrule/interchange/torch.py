@@ -12,6 +12,7 @@ from chainrule import activations
 from chainrule.activations import Activation
 from chainrule.architecture import Architecture, assemble
 from chainrule.errors import InputError, MissingExtraError
+from chainrule.naming import family_of
 from chainrule.numerics import EXP_LIMIT, Array
 
 # Modules that change nothing when predicting.
@@ -145,7 +146,7 @@ def write(architecture: Architecture, parameters: Array) -> Any:
                 f"{activation!r} is your own, and PyTorch has no module for it: write one, and "
                 "load the weights from a saved file"
             )
-        family, value = activations.family_of(activation)
+        family, value = family_of(activation)
         if value is not None:
             return families[family](value)
         return (modules | families)[family]()

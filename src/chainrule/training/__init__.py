@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
+import warnings
 from collections.abc import Sequence
-from typing import Any
 
 from chainrule import engines
 from chainrule.architecture import Architecture
@@ -34,7 +34,32 @@ def fit(
     resume: bool,
 ) -> History:
     """Train `parameters` in place and return the history; see `Network.fit`."""
-    chosen, reason = engines.choose(engine)
+    monitor = _monitor(
+        architecture, parameters, settings, engine, validation, early_stopping, callbacks
+    )
+    with engines.limited(settings.n_threads):
+        if isinstance(settings.optimizer, str):
+            lbfgs.refuse_unused(settings, checkpoint)
+            method = {"lbfgs": lbfgs.train, "lm": levenberg.train}[settings.optimizer]
+            method(monitor, data, settings)
+        else:
+            loop.train(loop.Run(monitor, data, settings, checkpoint, resume))
+    return monitor.history
+
+
+def _monitor(
+    architecture: Architecture,
+    parameters: Array,
+    settings: Settings,
+    engine: str,
+    validation: Data | None,
+    early_stopping: EarlyStopping | None,
+    callbacks: Sequence[Callback],
+) -> Monitor:
+    """Return the monitor of a new run, on the engine that was chosen for it."""
+    chosen, reason = engines.choose(engine, architecture, settings.optimizer)
+    if engine == "auto" and chosen.name != "native":
+        _warn_once(f"training on the NumPy engine, which is slower, because {reason}")
     history = History(
         engine=chosen.name,
         engine_reason=reason,
@@ -42,25 +67,12 @@ def fit(
         batch_size=settings.batch_size,
         seed=settings.seed,
     )
-    monitor = Monitor(
+    return Monitor(
         architecture, parameters, history, chosen, validation, early_stopping, callbacks,
         settings.epochs,
     )  # fmt: skip
-    with _threads(settings.n_threads):
-        if isinstance(settings.optimizer, str):
-            lbfgs.refuse_unused(settings, checkpoint)
-            method = {"lbfgs": lbfgs.train, "lm": levenberg.train}[settings.optimizer]
-            method(monitor, data, settings)
-        else:
-            loop.train(monitor, data, settings, checkpoint, resume)
-    return history
 
 
-def _threads(n_threads: int | None) -> contextlib.AbstractContextManager[Any]:
-    """Limit the threads of NumPy's matrix products."""
-    if n_threads is None:
-        return contextlib.nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    limits: contextlib.AbstractContextManager[Any] = threadpool_limits(n_threads)
-    return limits
+@functools.cache
+def _warn_once(message: str) -> None:
+    warnings.warn(message, stacklevel=5)  # the caller of Network.fit

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from chainrule import batches, storage
-from chainrule.engines import Data
+from chainrule.engines import Data, Trainer
 from chainrule.errors import FileFormatError, InputError
 from chainrule.history import History
 from chainrule.numerics import Array
-from chainrule.optimizers import State
 from chainrule.training.monitor import Monitor
 from chainrule.training.settings import Settings
 
@@ -34,8 +33,8 @@ class Checkpoint:
         What the run was asked to do.
     monitor : Monitor
         Has the parameters, the best ones, the history and early stopping.
-    state : dict of arrays
-        The state of the optimizer.
+    trainer : Trainer
+        Has the state of the optimizer.
     data : Data
         Its shape and checksum are noted, so that a run is not continued on other data.
     """
@@ -45,10 +44,10 @@ class Checkpoint:
         path: str | os.PathLike[str],
         settings: Settings,
         monitor: Monitor,
-        state: State,
+        trainer: Trainer,
         data: Data,
     ) -> None:
-        self.path, self.settings, self.monitor, self.state = path, settings, monitor, state
+        self.path, self.settings, self.monitor, self.trainer = path, settings, monitor, trainer
         self.run = {
             **settings.describe(),
             "architecture": monitor.architecture.to_json(),
@@ -73,12 +72,8 @@ class Checkpoint:
             ) from None
 
     @property
-    def _arrays(self) -> dict[str, Array]:
-        return {
-            "parameters": self.monitor.parameters,
-            "best": self.monitor.best,
-            **{f"state.{name}": array for name, array in self.state.items()},
-        }
+    def _parameters(self) -> dict[str, Array]:
+        return {"parameters": self.monitor.parameters, "best": self.monitor.best}
 
     def save(self, last: bool = False) -> None:
         """Write the file, unless it was written a moment ago and this is not the last time."""
@@ -92,7 +87,8 @@ class Checkpoint:
             "stop_reason": self.monitor.progress.stop_reason,
         }
         description = {"kind": "checkpoint", "run": self.run, "progress": progress}
-        storage.write(self.path, self._arrays, description)
+        state = {f"state.{name}": array for name, array in self.trainer.state().items()}
+        storage.write(self.path, {**self._parameters, **state}, description)
         self.written = time.monotonic()
 
     def resume(self) -> None:
@@ -127,8 +123,12 @@ class Checkpoint:
                 )
 
     def _take_up(self, arrays: dict[str, Array], progress: dict[str, Any]) -> None:
-        for name, array in self._arrays.items():
+        state = self.trainer.state()
+        for name, array in state.items():
+            np.copyto(array, arrays[f"state.{name}"])
+        for name, array in self._parameters.items():
             np.copyto(array, arrays[name])
+        self.trainer.restore(state)
         monitor, stopping = self.monitor, self.monitor.early_stopping
         # The engine is the same, but why it was chosen is this run's to say.
         engine_reason = monitor.history.engine_reason

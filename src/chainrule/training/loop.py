@@ -3,76 +3,144 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
-from chainrule import batches
 from chainrule.engines import Data, Epoch
+from chainrule.errors import DivergenceError
+from chainrule.numerics import Array
 from chainrule.optimizers import Optimizer
 from chainrule.training.checkpoint import Checkpoint
 from chainrule.training.monitor import Monitor
 from chainrule.training.settings import Settings
 
 
-def train(
-    monitor: Monitor,
-    data: Data,
-    settings: Settings,
-    checkpoint: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-) -> None:
-    """Train the monitor's parameters in place.
+class Run:
+    """One network on its way through the epochs.
+
+    Parameters
+    ----------
+    monitor : Monitor
+        Has the parameters, which are trained in place.
+    data : Data
+        To train on.
+    settings : Settings
+        How.
+    checkpoint : str or path, optional
+        The file to which everything needed to continue is written.
+    resume : bool, default False
+        Whether to go on from that file.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint to resume is of another run.
+    """
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        data: Data,
+        settings: Settings,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+    ) -> None:
+        self.monitor, self.settings = monitor, settings
+        self.n_steps = -(-len(data) // settings.batch_size)
+        optimizer = settings.optimizer
+        assert isinstance(optimizer, Optimizer)
+        self.trainer = monitor.engine.trainer(
+            monitor.architecture, monitor.parameters, optimizer, data, settings.regularization
+        )
+        monitor.advice = (
+            f"a smaller learning_rate (it was {settings.learning_rate:g}), gradient_clip=1.0, or "
+            "inputs and targets scaled to about 1"
+        )
+        self.saved = None
+        if checkpoint is not None:
+            self.saved = Checkpoint(checkpoint, settings, monitor, self.trainer, data)
+            if resume:
+                self.saved.resume()
+        self.finished = bool(monitor.progress.stop_reason) or self._all_epochs()
+
+    def _all_epochs(self) -> bool:
+        return self.monitor.history.epochs >= self.settings.epochs
+
+    def next_epoch(self) -> Epoch:
+        """Return the epoch to make now."""
+        settings, number = self.settings, self.monitor.history.epochs
+        return Epoch(
+            number=number,
+            batch_size=settings.batch_size,
+            learning_rates=settings.learning_rate * self._factors(number),
+            shuffle=settings.shuffle,
+            seed=settings.seed,
+        )
+
+    def _factors(self, number: int) -> Array:
+        schedule, epochs = self.settings.schedule, self.settings.epochs
+        if not schedule.changes_within_epochs:
+            return np.full(self.n_steps, schedule.factor(number, epochs))
+        steps = range(self.n_steps)
+        return np.array([schedule.factor(number + s / self.n_steps, epochs) for s in steps])
+
+    def epoch_done(self, epoch: Epoch, loss: float) -> None:
+        """Record its loss, and decide whether it was the last.
+
+        Raises
+        ------
+        DivergenceError
+            If it is infinite or NaN; the parameters are then the best so far.
+        """
+        stop = self.monitor.epoch_done(loss, float(epoch.learning_rates[-1]))
+        self.settings.schedule.observe(self.monitor.history.monitored[-1])
+        self.finished = stop or self._all_epochs()
+        if self.saved:
+            self.saved.save(last=self.finished)
+        if self.monitor.callbacks:
+            self.trainer.reload()  # a callback may have changed the parameters
+
+
+def train(run: Run) -> None:
+    """Train one network.
 
     Raises
     ------
     DivergenceError
         If the loss became infinite or NaN; the parameters are then the best so far.
-    InputError
-        If the checkpoint to resume is of another run.
     """
-    optimizer = settings.optimizer
-    assert isinstance(optimizer, Optimizer)
-    history = monitor.history
-    state = optimizer.init(monitor.parameters)
-    monitor.advice = (
-        f"a smaller learning_rate (it was {settings.learning_rate:g}), gradient_clip=1.0, or "
-        "inputs and targets scaled to about 1"
-    )
-    saved = None
-    if checkpoint is not None:
-        saved = Checkpoint(checkpoint, settings, monitor, state, data)
-        if resume:
-            saved.resume()
-    n, n_steps = len(data), -(-len(data) // settings.batch_size)
-    in_order = np.arange(n)
-    with monitor:
-        finished = bool(monitor.progress.stop_reason)
-        for e in range(history.epochs, 0 if finished else settings.epochs):
-            rates = [
-                settings.learning_rate
-                * settings.schedule.factor(e + step / n_steps, settings.epochs)
-                for step in range(n_steps)
-            ]
-            epoch = Epoch(
-                order=batches.shuffled(n, settings.seed, e) if settings.shuffle else in_order,
-                batch_size=settings.batch_size,
-                learning_rates=np.array(rates),
-                first_step=e * n_steps + 1,
-                # another key than the shuffle's: the seed with its bits inverted
-                dropout_seed=(settings.seed ^ (2**64 - 1), e),
-            )
-            loss = monitor.engine.train_epoch(
-                monitor.architecture,
-                monitor.parameters,
-                optimizer,
-                state,
-                data,
-                epoch,
-                settings.regularization,
-            )
-            finished = monitor.epoch_done(loss, rates[-1])
-            settings.schedule.observe(history.monitored[-1])
-            if saved:
-                saved.save(last=finished or e + 1 == settings.epochs)
-            if finished:
-                break
+    with run.monitor:
+        while not run.finished:
+            epoch = run.next_epoch()
+            (loss,) = run.monitor.engine.train([(run.trainer, epoch)])
+            run.epoch_done(epoch, loss)
+
+
+def train_together(runs: Sequence[Run]) -> list[DivergenceError]:
+    """Train several networks of one engine, each epoch of all of them in one call.
+
+    A network that diverges ends alone; its error is returned.
+    """
+    errors = []
+    going = [run for run in runs if not run.finished]
+    for run in runs:
+        run.monitor.begin()
+    interrupted = False
+    try:
+        while going:
+            epochs = [run.next_epoch() for run in going]
+            jobs = [(run.trainer, epoch) for run, epoch in zip(going, epochs, strict=True)]
+            losses = runs[0].monitor.engine.train(jobs)
+            for run, epoch, loss in zip(going, epochs, losses, strict=True):
+                try:
+                    run.epoch_done(epoch, loss)
+                except DivergenceError as error:
+                    errors.append(error)
+                    run.monitor.history.stop_reason, run.finished = "diverged", True
+            going = [run for run in going if not run.finished]
+    except KeyboardInterrupt:
+        interrupted = True
+    for run in runs:
+        run.monitor.end(interrupted and run in going)
+    return errors

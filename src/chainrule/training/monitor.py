@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class Monitor:
         architecture: Architecture,
         parameters: Array,
         history: History,
-        engine: Engine,
+        engine: Engine[Any],
         validation: Data | None,
         early_stopping: EarlyStopping | None,
         callbacks: Sequence[Callback],
@@ -60,10 +61,14 @@ class Monitor:
         self.progress = Progress(architecture, parameters, epochs, epoch=history.epochs)
 
     def __enter__(self) -> Monitor:
+        self.begin()
+        return self
+
+    def begin(self) -> None:
+        """Note the time, and tell the callbacks."""
         self.started = time.perf_counter()
         for callback in self.callbacks:
             callback.on_train_begin(self.progress)
-        return self
 
     def epoch_done(self, loss: float, learning_rate: float) -> bool:
         """Record an epoch; return whether training must end.
@@ -122,20 +127,29 @@ class Monitor:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        history, stopping = self.history, self.early_stopping
         interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
         if interrupted:
+            self._warn_of_interrupt()
+        self.end(interrupted, failed=kind is not None)
+        return interrupted
+
+    def _warn_of_interrupt(self) -> None:
+        history = self.history
+        kept = "best weights so far" if history.best_epoch else "weights of its last step"
+        warnings.warn(
+            f"training was interrupted after {history.epochs} of {self.progress.epochs} "
+            f"epochs; the network has the {kept}",
+            stacklevel=6,  # the caller of Network.fit
+        )
+
+    def end(self, interrupted: bool, failed: bool = False) -> None:
+        """Note why training ended, restore the best parameters, and tell the callbacks."""
+        history, stopping = self.history, self.early_stopping
+        if interrupted:
             history.stop_reason = "interrupted"
-            kept = "best weights so far" if history.best_epoch else "weights of its last step"
-            warnings.warn(
-                f"training was interrupted after {history.epochs} of {self.progress.epochs} "
-                f"epochs; the network has the {kept}",
-                stacklevel=5,  # the caller of Network.fit
-            )
-        elif kind is None:
+        elif not failed:
             history.stop_reason = self.progress.stop_reason or history.stop_reason or "epochs"
         if history.best_epoch and (interrupted or (stopping and stopping.restore_best)):
             np.copyto(self.parameters, self.best)
         for callback in self.callbacks:
             callback.on_train_end(self.progress)
-        return interrupted

@@ -1,0 +1,212 @@
+"""The native engine: the derivation compiled into one loop, in `src/core`."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from chainrule import _core, optimizers
+from chainrule.architecture import Architecture
+from chainrule.engines import threads
+from chainrule.engines.base import Data, Epoch, Gradients, Regularization
+from chainrule.errors import InputError
+from chainrule.naming import family_of
+from chainrule.numerics import Array
+from chainrule.optimizers import Optimizer, State
+
+# The types that the core reads as they are, in the machine's byte order.
+_READABLE = frozenset(np.dtype(code) for code in "?bhilqBHILQefd")
+
+
+class NativeEngine:
+    """The fastest: kernels for the instruction set of this machine, on several threads."""
+
+    name = "native"
+
+    def predict(self, architecture: Architecture, parameters: Array, X: Any) -> Array:
+        """Return the outputs, of shape (n, n_outputs)."""
+        outputs = np.empty((X.shape[0], architecture.n_outputs), parameters.dtype)
+        self._evaluate(architecture, parameters, (X,), 2, outputs=outputs)
+        return outputs
+
+    def loss(self, architecture: Architecture, parameters: Array, data: Data) -> float:
+        """Return C."""
+        samples = (data.X, data.Y, data.sample_weight)
+        return self._evaluate(architecture, parameters, samples, 2)
+
+    def gradients(
+        self, architecture: Architecture, parameters: Array, data: Data, inputs: bool = True
+    ) -> Gradients:
+        """Return C with its gradients, those by the inputs if they are asked for."""
+        samples = (data.X, data.Y, data.sample_weight)
+        by_parameters = np.empty_like(parameters)
+        by_inputs = np.empty(data.X.shape, parameters.dtype) if inputs else None
+        loss = self._evaluate(
+            architecture, parameters, samples, 6, by_parameters=by_parameters, by_inputs=by_inputs
+        )
+        return Gradients(loss, by_parameters, by_inputs)
+
+    def jacobian(self, architecture: Architecture, parameters: Array, X: Any) -> Array:
+        """Return d outputs / d inputs, of shape (n, n_outputs, n_inputs)."""
+        shape = (X.shape[0], architecture.n_outputs, architecture.n_inputs)
+        result = np.empty(shape, parameters.dtype)
+        self._evaluate(architecture, parameters, (X,), 2 * (1 + shape[1]), jacobian=result)
+        return result
+
+    def _evaluate(
+        self,
+        architecture: Architecture,
+        parameters: Array,
+        samples: tuple[Any, ...],
+        operations: int,
+        **answers: Array | None,
+    ) -> float:
+        """Fill the arrays that are asked for, at so many operations a parameter and sample."""
+        n = threads.for_work(operations * architecture.n_parameters * samples[0].shape[0])
+        network = _network(architecture)
+        rows = (_rows(array, parameters.dtype) for array in samples)
+        with _memory(architecture):
+            return _core.evaluate(network, parameters, *rows, threads=n, **answers)
+
+    def trainer(
+        self,
+        architecture: Architecture,
+        parameters: Array,
+        optimizer: Optimizer,
+        data: Data,
+        regularization: Regularization,
+    ) -> NativeTrainer:
+        """Return what trains these parameters in place."""
+        return NativeTrainer(architecture, parameters, optimizer, data, regularization)
+
+    def train(self, epochs: Sequence[tuple[NativeTrainer, Epoch]]) -> list[float]:
+        """Make one epoch of each trainer, side by side; see `chainrule.engines.base.Engine`."""
+        jobs = [
+            (trainer.core, epoch.number, epoch.batch_size, epoch.shuffle, epoch.seed,
+             np.ascontiguousarray(epoch.learning_rates, np.float64))
+            for trainer, epoch in epochs
+        ]  # fmt: skip
+        if len(epochs) == 1:
+            ((trainer, epoch),) = epochs
+            n = threads.for_work(
+                trainer.operations * min(epoch.batch_size, trainer.n_samples),
+                len(epoch.learning_rates),
+            )
+        else:
+            work = sum(trainer.operations * trainer.n_samples for trainer, _ in epochs)
+            n = min(len(epochs), threads.for_work(work))
+        return _core.train(jobs, n)
+
+
+class NativeTrainer:
+    """Parameters and optimizer's state in the layout of the core, between two epochs."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        parameters: Array,
+        optimizer: Optimizer,
+        data: Data,
+        regularization: Regularization,
+    ) -> None:
+        rule = _rule(optimizer)
+        assert rule is not None, "the engine was chosen for an optimizer that it has"
+        name, self._slots = rule
+        numbers = {k: float(v) for k, v in asdict(optimizer).items() if v is not None}
+        if "decay" in numbers:
+            numbers["beta2"] = numbers.pop("decay")
+        clip = regularization.gradient_clip
+        self._like, self.n_samples = parameters, len(data)
+        self.operations = 6 * architecture.n_parameters
+        """Floating point operations for one sample."""
+        with _memory(architecture):
+            self.core = _core.Trainer(
+                _network(architecture), parameters, name, numbers, regularization.l2,
+                regularization.l1, regularization.dropout, np.inf if clip is None else clip,
+                *(_rows(array, parameters.dtype) for array in (data.X, data.Y, data.sample_weight)),
+            )  # fmt: skip
+
+    def state(self) -> State:
+        """Return a copy of the optimizer's state."""
+        state = {slot: np.empty_like(self._like) for slot in self._slots}
+        for i, array in enumerate(state.values()):
+            self.core.write_state(i, array)
+        return {**state, "M": np.array([self.core.product])}
+
+    def restore(self, state: State) -> None:
+        """Take up a state, and the parameters as they now are."""
+        for i, slot in enumerate(self._slots):
+            self.core.read_state(i, np.ascontiguousarray(state[slot], self._like.dtype))
+        self.core.product = float(state["M"][0])
+        self.core.read_parameters()
+
+    def reload(self) -> None:
+        """Take up the parameters, which may have been changed."""
+        self.core.read_parameters()
+
+
+def lacks(architecture: Architecture, optimizer: object = None) -> str:
+    """Return what the network uses that the core lacks; an empty string if nothing."""
+    for activation in architecture.activations:
+        if activation.own:
+            return f"the activation {activation.name!r} is your own"
+    if architecture.loss.own:
+        return f"the loss {architecture.loss.name!r} is your own"
+    if isinstance(optimizer, Optimizer) and _rule(optimizer) is None:
+        return f"the optimizer {type(optimizer).__name__} is your own"
+    return ""
+
+
+def _rule(optimizer: Optimizer) -> tuple[str, tuple[str, ...]] | None:
+    """Return the core's name of an update rule and the arrays of its state."""
+    for name, kind in optimizers.NAMED.items():
+        if type(optimizer) is kind:
+            nesterov = isinstance(optimizer, optimizers.Momentum) and optimizer.nesterov
+            return "nesterov" if nesterov else name, kind.slots
+    return None
+
+
+@functools.lru_cache(maxsize=256)
+def _network(architecture: Architecture) -> _core.Network:
+    """Return the description of an architecture in the core."""
+    layers = []
+    sizes = architecture.layer_sizes
+    for n_in, n_out, activation in zip(sizes, sizes[1:], architecture.activations, strict=False):
+        name, parameter = family_of(activation)
+        default = {"leaky_relu": 0.01}.get(name, 1.0)
+        layers.append((n_in, n_out, name, default if parameter is None else parameter))
+    loss, parameter = family_of(architecture.loss)
+    return _core.Network(layers, loss, 1.0 if parameter is None else parameter, architecture.bias)
+
+
+def _rows(X: Any, dtype: Any) -> Any:
+    """Return samples as the core takes them: an array, or the parts of a CSR matrix.
+
+    Nothing is copied but arrays of rare types (extended precision, foreign byte order).
+    """
+    if X is None:
+        return None
+    if isinstance(X, np.ndarray):
+        return X if X.dtype in _READABLE else X.astype(dtype)
+    entries = X.data if X.data.dtype in _READABLE else X.data.astype(dtype)
+    parts = tuple(np.ascontiguousarray(part) for part in (entries, X.indices, X.indptr))
+    return (*parts, X.shape[1])
+
+
+@contextlib.contextmanager
+def _memory(architecture: Architecture) -> Iterator[None]:
+    """Say how much memory was wanted where there was not enough."""
+    try:
+        yield
+    except MemoryError:
+        size = architecture.n_parameters * np.dtype(architecture.dtype).itemsize
+        raise InputError(
+            f"there is not enough memory: the {architecture.n_parameters:,} parameters of layers "
+            f"{list(architecture.layer_sizes)} take {size / 2**30:.2f} GiB, training them up to "
+            "six times as much: take smaller layers"
+        ) from None

@@ -1,0 +1,65 @@
+"""How many threads the native engine takes."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
+# A second thread pays from about this many floating point operations for each of them between
+# two meetings (a meeting costs less than a microsecond), and starting it from so many in a call.
+_STEP_OPERATIONS = 6e5
+_CALL_OPERATIONS = 2e7
+
+_limit: ContextVar[int | None] = ContextVar("limit", default=None)
+
+
+@contextlib.contextmanager
+def limited(n_threads: int | None) -> Iterator[None]:
+    """Within it, take up to so many threads, and NumPy's matrix products too; None: no change."""
+    if n_threads is None:
+        yield
+        return
+    token = _limit.set(n_threads)
+    try:
+        if n_threads < (os.cpu_count() or 1):
+            with _controller().limit(limits=n_threads):
+                yield
+        else:
+            yield
+    finally:
+        _limit.reset(token)
+
+
+def available() -> int:
+    """Return the most threads that may be taken.
+
+    What `limited` says; otherwise the processors that this process may use, or fewer where
+    ``OMP_NUM_THREADS``, threadpoolctl or a joblib worker has limited the matrix products.
+    """
+    limit = _limit.get()
+    if limit is not None:
+        return limit
+    return min([_processors(), *(lib.num_threads for lib in _controller().lib_controllers)])
+
+
+def for_work(step: float, steps: int = 1) -> int:
+    """Return the threads for so many steps of so many floating point operations."""
+    useful = int(min(step / _STEP_OPERATIONS, step * steps / _CALL_OPERATIONS))
+    return 1 if useful < 2 else max(1, min(useful, available()))
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@functools.cache
+def _controller() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

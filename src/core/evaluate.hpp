@@ -1,0 +1,111 @@
+// What is asked of a network as it is: outputs, loss, gradients, Jacobian.
+#pragma once
+
+#include <memory>
+
+#include "pass.hpp"
+#include "threads.hpp"
+#include "trainer.hpp"
+
+namespace chainrule {
+
+// Where the answers go, with rows contiguous; null for what is not asked for.
+template <class T>
+struct Answers {
+    T* outputs = nullptr;        // n x n_outputs
+    T* by_parameters = nullptr;  // dC by the flat parameters
+    T* by_inputs = nullptr;      // dC/dX, of the shape of X
+    T* jacobian = nullptr;       // n x n_outputs x n_inputs
+};
+
+// Up to so many rows are predicted one by one, with the weights as the user holds them.
+constexpr long few_rows = 4;
+
+template <class T>
+void predict_few(const NetworkSpec& spec, const T* parameters, const Source& X, T* outputs) {
+    const Kernels<T>& kernels = chainrule::kernels<T>();
+    long width = spec.inputs();
+    for (const LayerSpec& layer : spec.layers) width = std::max(width, layer.out);
+    width = round_up(width, panel<T>);
+    thread_local Buffer<T> buffer;
+    thread_local long room = 0;
+    if (room < 2 * width) buffer = Buffer<T>(room = 2 * width);
+    for (long r = 0; r < X.rows; r++) {
+        T *from = buffer.get(), *to = from + width;
+        kernels.gather_for(X)(X, r, from, panel<T>);
+        const T* W = parameters;
+        for (const LayerSpec& layer : spec.layers) {
+            const T* bias = W + layer.in * layer.out;
+            kernels.one_row(layer, W, spec.bias ? bias : nullptr, from, to);
+            W = bias + (spec.bias ? layer.out : 0);
+            std::swap(from, to);
+        }
+        std::memcpy(outputs + r * spec.outputs(), from, spec.outputs() * sizeof(T));
+    }
+}
+
+// Returns C if there are targets, else 0.
+template <class T>
+double evaluate(const NetworkSpec& spec, const T* parameters, const Samples& samples, int threads,
+                const Answers<T>& answers) {
+    const long rows = samples.X.rows, in = spec.inputs(), out = spec.outputs();
+    const WayBack way{answers.by_parameters != nullptr, answers.by_inputs || answers.jacobian, false};
+    if (rows <= few_rows && answers.outputs) {
+        predict_few(spec, parameters, samples.X, answers.outputs);
+        return 0;
+    }
+    Model<T> model(spec, parameters, way.to_inputs);
+    const long chunk = std::min(rows, chunk_rows(spec));
+    Pass<T> pass(model, samples, chunk, way);
+    Arrays<T> gradient;
+    if (way.to_parameters) gradient = arrays_for<T>(spec);
+    const double total = pass.total_weight(0, rows);
+    double loss = 0;
+    run_team(threads, [&](Member me) {
+        const auto copy_rows = [&](const Matrix<T>& from, long first, long last, long columns,
+                                   T* to, long to_stride) {
+            for (long r = first; r < last; r++, to += to_stride)
+                for (long c = 0; c < columns; c += panel<T>)
+                    std::memcpy(to + c, from.at(c / panel<T>, r),
+                                std::min(panel<T>, columns - c) * sizeof(T));
+        };
+        const auto for_my_blocks = [&](const auto& work) {
+            for (std::size_t b = me.index; b < model.blocks.size(); b += me.count)
+                work(model.blocks[b]);
+        };
+        for (long start = 0; start < rows; start += chunk) {
+            const long n = std::min(chunk, rows - start);
+            const auto [first, last] = me.rows(n);
+            const long row = start + first;
+            pass.forward(start, first, last, nullptr);
+            if (answers.outputs)
+                copy_rows(pass.outputs(), first, last, out, answers.outputs + row * out, out);
+            for (long k = 0; answers.jacobian && k < out; k++) {
+                pass.one_output(k, first, last);
+                pass.backward(first, last);
+                copy_rows(pass.by_inputs(), first, last, in,
+                          answers.jacobian + (row * out + k) * in, out * in);
+            }
+            if (!samples.Y.data) continue;
+            pass.losses(start, first, last, total);
+            if (way.to_parameters || way.to_inputs) pass.backward(first, last);
+            if (answers.by_inputs)
+                copy_rows(pass.by_inputs(), first, last, in, answers.by_inputs + row * in, in);
+            me.barrier.wait();
+            if (me.index == 0) loss += pass.loss(n);
+            if (way.to_parameters)
+                for_my_blocks([&](const Block& block) {
+                    pass.gradient(block, n, start > 0, model.weights(block, gradient),
+                                  model.biases(block, gradient));
+                });
+            me.barrier.wait();
+        }
+        if (way.to_parameters)
+            for_my_blocks([&](const Block& block) {
+                model.copy_out(block, answers.by_parameters, gradient);
+            });
+    });
+    return samples.Y.data && total ? loss / total : 0;
+}
+
+}  // namespace chainrule

@@ -1,0 +1,105 @@
+// The kernels for one instruction set: compiled once for each, with CHAINRULE_ISA as its name.
+#include "kernels.hpp"
+
+#include "activations.hpp"
+#include "losses.hpp"
+#include "optimizers.hpp"
+#include "products.hpp"
+#include "random.hpp"
+#include "rows.hpp"
+
+namespace chainrule::CHAINRULE_ISA {
+
+template <class T>
+void multiply_by(const T* factors, T* values, long rows, int vectors) {
+    for (long r = 0; r < rows; r++)
+        for (long i = r * panel<T>; i < r * panel<T> + vectors * lanes<T>; i += lanes<T>)
+            store(values + i, load(values + i) * load(factors + i));
+}
+
+template <class T>
+void forward(const Layer<T>& layer, long first, long last, Panels<T> inputs, Panels<T> phi,
+             Panels<T> slopes) {
+    multiply<T>(first, last, layer.in, layer.out, inputs, layer.W, layer.bias, phi,
+                [&](long p, long from, long to) {
+        if (layer.activation.kind != Activation::identity || slopes.data)
+            activate<T>(layer.activation, phi.at(p, from),
+                        slopes.data ? slopes.at(p, from) : nullptr, to - from,
+                        vectors_in<T>(layer.out - p * panel<T>));
+    });
+}
+
+template <class T>
+void backward(const Layer<T>& layer, long first, long last, Panels<T> lambda,
+              const ActivationSpec& below, Panels<T> phi, Panels<T> slopes,
+              Panels<T> lambda_below) {
+    multiply<T>(first, last, layer.out, layer.in, lambda, layer.W_transposed, nullptr,
+                lambda_below, [&](long p, long from, long to) {
+        T* omega = lambda_below.at(p, from);
+        const int vectors = vectors_in<T>(layer.in - p * panel<T>);
+        if (slopes.data)
+            multiply_by(slopes.at(p, from), omega, to - from, vectors);
+        else if (below.kind != Activation::identity)
+            multiply_by_slope<T>(below, omega, phi.at(p, from), to - from, vectors);
+    });
+}
+
+template <class T>
+void through_output(const ActivationSpec& activation, long first, long last, long n,
+                    Panels<T> omega, Panels<T> slopes_or_phi) {
+    if (activation.kind == Activation::softmax)
+        return softmax_pull_back<T>(first, last, n, omega, slopes_or_phi);
+    for (long p = 0; p * panel<T> < n; p++)
+        multiply_by(slopes_or_phi.at(p, first), omega.at(p, first), last - first,
+                    vectors_in<T>(n - p * panel<T>));
+}
+
+template <class T>
+void drop(const Dropout& dropout, long first, long last, long n, Panels<T> phi,
+          Panels<T> slopes) {
+    const T scale = T(dropout.scale);
+    for (long r = first; r < last; r++) {
+        for (long p = 0; p * panel<T> < n; p++) {
+            const uint32_t index = uint32_t((dropout.first_row + r) * n + p * panel<T>);
+            T *outputs = phi.at(p, r), *slope = slopes.at(p, r);
+            for (long c = 0; c < panel<T>; c++) {
+                const bool kept = random32(dropout.key, index + uint32_t(c)) >= dropout.threshold;
+                outputs[c] *= kept ? scale : T(0);
+                slope[c] *= kept ? scale : T(0);
+            }
+        }
+    }
+}
+
+// A sum of products of two arrays that lie as the user has them.
+template <class T>
+T dot(long n, const T* a, const T* b) {
+    Vec<T> sums[2] = {};
+    long k = 0;
+    for (int i = 0; k + lanes<T> <= n; k += lanes<T>, i ^= 1)
+        sums[i] += load_unaligned(a + k) * load_unaligned(b + k);
+    T total = sum<T>(sums[0] + sums[1]);
+    for (; k < n; k++) total += a[k] * b[k];
+    return total;
+}
+
+template <class T>
+void one_row(const LayerSpec& layer, const T* W, const T* bias, const T* x, T* outputs) {
+    for (long o = 0; o < layer.out; o++)
+        outputs[o] = dot(layer.in, W + o * layer.in, x) + (bias ? bias[o] : T(0));
+    if (layer.activation.kind == Activation::softmax)
+        softmax<T>(0, 1, layer.out, {outputs, panel<T>});
+    else
+        activate<T>(layer.activation, outputs, nullptr, 1, int(ceil_div(layer.out, lanes<T>)));
+}
+
+template <class T>
+constexpr Kernels<T> table = {gather_for<T>,     forward<T>,  backward<T>,        through_output<T>,
+                              softmax<T>,        drop<T>,     losses<T>,          gradient_block<T>,
+                              sum_rows<T>,       add_penalty<T>, update<T>,       transpose_block<T>,
+                              one_row<T>};
+
+const Kernels<float>& kernels_float32() { return table<float>; }
+const Kernels<double>& kernels_float64() { return table<double>; }
+
+}  // namespace chainrule::CHAINRULE_ISA

@@ -1,0 +1,140 @@
+// The parameters of a network in panels, and the way between them and the user's flat array.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "kernels.hpp"
+
+namespace chainrule {
+
+// Rows of a matrix of parameters are rounded up to whole tiles and squares of vectors.
+constexpr long row_unit = 16;
+
+// The weights of one layer and its biases, or what has their shape: a gradient, a state.
+template <class T>
+struct LayerArrays {
+    Matrix<T> W;  // in x out
+    Buffer<T> bias;
+};
+template <class T>
+using Arrays = std::vector<LayerArrays<T>>;
+
+template <class T>
+Arrays<T> arrays_for(const NetworkSpec& spec) {
+    Arrays<T> arrays;
+    for (const auto& [in, out, activation] : spec.layers)
+        arrays.push_back({{round_up(in, row_unit), out}, Buffer<T>(round_up(out, panel<T>))});
+    return arrays;
+}
+
+// The part of one layer's weights in which a panel of its inputs meets a panel of its outputs.
+// The first for each panel of outputs has the care of their biases, too.
+struct Block {
+    int layer;
+    long input_panel, output_panel, rows, columns;
+    bool has_bias;
+};
+
+template <class T>
+std::vector<Block> blocks_of(const NetworkSpec& spec) {
+    std::vector<Block> blocks;
+    for (int l = 0; l < int(spec.layers.size()); l++) {
+        const auto [in, out, activation] = spec.layers[l];
+        for (long j = 0; j < panels_for<T>(out); j++)
+            for (long i = 0; i < panels_for<T>(in); i++)
+                blocks.push_back({l, i, j, std::min(panel<T>, in - i * panel<T>),
+                                  std::min(panel<T>, out - j * panel<T>), spec.bias && i == 0});
+    }
+    return blocks;
+}
+
+template <class T>
+class Model {
+  public:
+    // `transpose_all`: the first layer as well, for derivatives by the inputs.
+    Model(const NetworkSpec& spec, const T* flat, bool transpose_all)
+        : spec(spec), kernels(chainrule::kernels<T>()), blocks(blocks_of<T>(spec)),
+          parameters(arrays_for<T>(spec)) {
+        for (const auto& [in, out, activation] : spec.layers) {
+            const std::size_t l = layers.size();
+            transposed_.push_back(l || transpose_all ? Matrix<T>(round_up(out, row_unit), in)
+                                                     : Matrix<T>());
+            layers.push_back({in, out, activation, parameters[l].W, transposed_[l],
+                              spec.bias ? parameters[l].bias.get() : nullptr});
+            offsets_.push_back(l ? offsets_[l - 1] + size_of(l - 1) : 0);
+        }
+        for (const Block& block : blocks) read(block, flat);
+    }
+
+    // Takes a block's parameters from the user's array.
+    void read(const Block& block, const T* flat) {
+        copy_in(block, flat, parameters);
+        refresh_transpose(block);
+    }
+    void refresh_transpose(const Block& block) {
+        const Matrix<T>& to = transposed_[block.layer];
+        if (to.data)
+            kernels.transpose_block(weights(block, parameters),
+                                    to.at(block.input_panel, block.output_panel * panel<T>),
+                                    block.rows, block.columns);
+    }
+
+    // From and to the user's flat array: W^1 (out x in), B^1, W^2, ...
+    void copy_in(const Block& block, const T* flat, Arrays<T>& to) const {
+        alignas(64) T square[panel<T> * panel<T>] = {}, turned[panel<T> * panel<T>];
+        const long in = spec.layers[block.layer].in;
+        const T* from = flat + offset_of_weights(block);
+        for (long j = 0; j < block.columns; j++)
+            std::memcpy(square + j * panel<T>, from + j * in, block.rows * sizeof(T));
+        kernels.transpose_block(square, turned, block.columns, block.rows);
+        for (long i = 0; i < block.rows; i++)
+            std::memcpy(weights(block, to) + i * panel<T>, turned + i * panel<T>,
+                        block.columns * sizeof(T));
+        if (block.has_bias)
+            std::memcpy(biases(block, to), flat + offset_of_biases(block),
+                        block.columns * sizeof(T));
+    }
+    void copy_out(const Block& block, T* flat, const Arrays<T>& from) const {
+        alignas(64) T turned[panel<T> * panel<T>];
+        kernels.transpose_block(weights(block, from), turned, block.rows, block.columns);
+        const long in = spec.layers[block.layer].in;
+        T* to = flat + offset_of_weights(block);
+        for (long j = 0; j < block.columns; j++)
+            std::memcpy(to + j * in, turned + j * panel<T>, block.rows * sizeof(T));
+        if (block.has_bias)
+            std::memcpy(flat + offset_of_biases(block), biases(block, from),
+                        block.columns * sizeof(T));
+    }
+
+    T* weights(const Block& block, const Arrays<T>& of) const {
+        return of[block.layer].W.at(block.output_panel, block.input_panel * panel<T>);
+    }
+    T* biases(const Block& block, const Arrays<T>& of) const {
+        return of[block.layer].bias.get() + block.output_panel * panel<T>;
+    }
+
+    const NetworkSpec spec;
+    const Kernels<T>& kernels;
+    const std::vector<Block> blocks;
+    Arrays<T> parameters;
+    std::vector<Layer<T>> layers;
+
+  private:
+    long size_of(std::size_t l) const {
+        return layers[l].in * layers[l].out + (spec.bias ? layers[l].out : 0);
+    }
+    long offset_of_weights(const Block& block) const {
+        return offsets_[block.layer] + block.output_panel * panel<T> * layers[block.layer].in +
+               block.input_panel * panel<T>;
+    }
+    long offset_of_biases(const Block& block) const {
+        return offsets_[block.layer] + layers[block.layer].in * layers[block.layer].out +
+               block.output_panel * panel<T>;
+    }
+
+    std::vector<Matrix<T>> transposed_;
+    std::vector<long> offsets_;
+};
+
+}  // namespace chainrule

@@ -1,0 +1,102 @@
+// The update rules, as chainrule/optimizers.py states them, with its symbols.
+#pragma once
+
+#include "kernels.hpp"
+#include "simd.hpp"
+
+namespace chainrule::CHAINRULE_ISA {
+
+template <class T>
+CHAINRULE_INLINE Vec<T> sign(Vec<T> x) {
+    const Vec<T> zero = {}, one = broadcast(T(1));
+    return select<T>(x > zero, one, select<T>(x < zero, -one, x));  // a zero or a NaN stays
+}
+
+// One step for a block in a panel: its parameters, the two arrays of its state (those that the
+// optimizer has) and its gradient.
+template <class T>
+void update(const Update<T>& u, T* theta_at, T* state1, T* state2, const T* g_at, long rows,
+            long columns) {
+    using V = Vec<T>;
+    const auto each = [&](auto rule) {
+        for (long r = 0; r < rows; r++)
+            for (long i = r * panel<T>; i < r * panel<T> + columns; i += lanes<T>) {
+                V theta = load(theta_at + i), first = {}, second = {};
+                if (state1) first = load(state1 + i);
+                if (state2) second = load(state2 + i);
+                rule(theta, first, second, load(g_at + i));
+                store(theta_at + i, theta);
+                if (state1) store(state1 + i, first);
+                if (state2) store(state2 + i, second);
+            }
+    };
+    const auto averages = [u](V& m, V& v, V g) {  // of Adam and its relatives; the denominator
+        m = u.beta1 * m + u.rest1 * g;
+        v = u.beta2 * v + u.rest2 * (g * g);
+        return u.unbias2 * sqrt<T>(v) + u.epsilon;
+    };
+    const auto adam = [=](V& theta, V& m, V& v, V g) {
+        const V denominator = averages(m, v, g);
+        theta -= u.by_m * m / denominator;
+    };
+    switch (u.kind) {
+        case Optimizer::gradient_descent:
+            return each([u](V& theta, V&, V&, V g) { theta -= u.eta * g; });
+        case Optimizer::momentum:
+            return each([u](V& theta, V& v, V&, V g) {
+                v = u.momentum * v - u.eta * g;
+                theta += v;
+            });
+        case Optimizer::nesterov:
+            return each([u](V& theta, V& v, V&, V g) {
+                v = u.momentum * v - u.eta * g;
+                theta += u.momentum * v - u.eta * g;
+            });
+        case Optimizer::rmsprop:
+            return each([u](V& theta, V& v, V&, V g) {
+                v = u.beta2 * v + u.rest2 * (g * g);
+                theta -= u.eta * g / (sqrt<T>(v) + u.epsilon);
+            });
+        case Optimizer::adagrad:
+            return each([u](V& theta, V& v, V&, V g) {
+                v += g * g;
+                theta -= u.eta * g / (sqrt<T>(v) + u.epsilon);
+            });
+        case Optimizer::adam: return each(adam);
+        case Optimizer::adamw:
+            return each([=](V& theta, V& m, V& v, V g) {
+                theta *= u.kept;
+                adam(theta, m, v, g);
+            });
+        case Optimizer::nadam:
+            return each([=](V& theta, V& m, V& v, V g) {
+                const V denominator = averages(m, v, g);
+                theta -= (u.by_m * m + u.by_g * g) / denominator;
+            });
+        case Optimizer::lion:
+            return each([u](V& theta, V& m, V&, V g) {
+                const V direction = sign<T>(u.beta1 * m + u.rest1 * g);
+                theta -= u.eta * (direction + u.weight_decay * theta);
+                m = u.beta2 * m + u.rest2 * g;
+            });
+        case Optimizer::rprop:
+            return each([u](V& theta, V& h, V& s, V g) {
+                const V agreement = sign<T>(g) * sign<T>(h), zero = {}, one = broadcast(T(1));
+                s *= select<T>(agreement > zero, broadcast(u.grow),
+                               select<T>(agreement < zero, broadcast(u.shrink), one));
+                s = clamp<T>(s, u.smallest, u.largest);
+                h = select<T>(agreement < zero, zero, g);
+                theta -= sign<T>(h) * s;
+            });
+    }
+}
+
+// g += l2 w + l1 sign(w): the gradient of the penalty.
+template <class T>
+void add_penalty(T l2, T l1, const T* w, T* g, long rows, long columns) {
+    for (long r = 0; r < rows; r++)
+        for (long i = r * panel<T>; i < r * panel<T> + columns; i += lanes<T>)
+            store(g + i, load(g + i) + (l2 * load(w + i) + l1 * sign<T>(load(w + i))));
+}
+
+}  // namespace chainrule::CHAINRULE_ISA
