@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from chainrule.optimizers import Optimizer
     from chainrule.proof import prove
     from chainrule.schedules import Schedule
+    from chainrule.together import train_many
     from chainrule.tracing import trace
 
 __version__ = "0.1.0"
@@ -59,6 +60,7 @@ _NAMES = {
     "load": "loading",
     "prove": "proof",
     "trace": "tracing",
+    "train_many": "together",
 }
 
 __all__ = [
@@ -66,7 +68,7 @@ __all__ = [
     "FileFormatError", "History", "InputError", "Loss", "MLPClassifier", "MLPRegressor",
     "MissingExtraError", "Network", "Optimizer", "Progress", "Schedule", "activations",
     "check_gradients", "form_costs", "from_sklearn", "from_torch", "initializers", "load",
-    "losses", "optimizers", "prove", "schedules", "trace",
+    "losses", "optimizers", "prove", "schedules", "trace", "train_many",
 ]  # fmt: skip
 
 

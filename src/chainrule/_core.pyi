@@ -11,9 +11,9 @@ class Network:
         parameter: float,
         bias: bool,
     ) -> None: ...
+    def predict_few(self, parameters: Array, X: Array) -> Array | None: ...
 
 class Trainer:
-    product: float
     def __init__(
         self,
         network: Network,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import os
 from collections.abc import Sequence
 from numbers import Real
@@ -98,6 +99,15 @@ class Network:
         parameters = architecture.initial_parameters(weight_init, rng)
         self._set_up(architecture, parameters, {"seed": seed})
 
+    @functools.cached_property
+    def _predict_few(self) -> engines.PredictFew | None:
+        # A shortcut for a few rows, where most of the time would go into looking at X.
+        return engines.few_rows(self.architecture)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # without the shortcut, which cannot be pickled and is made again
+        return {name: value for name, value in self.__dict__.items() if name != "_predict_few"}
+
     def _set_up(
         self,
         architecture: Architecture,
@@ -166,6 +176,10 @@ class Network:
         InputError
             If X has another number of columns, or something that is not a finite number.
         """
+        if type(X) is np.ndarray and X.dtype.kind == "f" and (few := self._predict_few):
+            outputs = few(self.parameters, X)
+            if outputs is not None:
+                return outputs
         return self._engine.predict(self.architecture, self.parameters, self._inputs(X))
 
     def loss_value(self, X: Any, Y: Any, sample_weight: Any = None) -> float:
@@ -325,6 +339,58 @@ class Network:
         UserWarning
             On Ctrl-C, which ends training and keeps the best weights so far.
         """
+        data, names = self._to_train_on(X, Y, sample_weight)
+        return training.fit(
+            self._task(
+                data,
+                names,
+                optimizer=optimizer,
+                learning_rate=learning_rate,
+                epochs=epochs,
+                batch_size=batch_size,
+                validation_data=validation_data,
+                shuffle=shuffle,
+                l2=l2,
+                l1=l1,
+                dropout=dropout,
+                gradient_clip=gradient_clip,
+                schedule=schedule,
+                early_stopping=early_stopping,
+                callbacks=callbacks,
+                verbose=verbose,
+                engine=engine,
+                n_threads=n_threads,
+                seed=seed,
+                checkpoint=checkpoint,
+                resume=resume,
+            )
+        )
+
+    def _to_train_on(
+        self, X: Any, Y: Any, sample_weight: Any
+    ) -> tuple[Data, tuple[str, ...] | None]:
+        """Return checked samples and the names of their columns."""
+        names = self.feature_names or batches.column_names(X)
+        data = self._data(X, Y, sample_weight)
+        batches.require_targets_in_range(data.Y, self.architecture)
+        return data, names
+
+    def _task(
+        self,
+        data: Data,
+        names: tuple[str, ...] | None,
+        *,
+        validation_data: Any = None,
+        early_stopping: Any = None,
+        callbacks: Any = (),
+        verbose: Any = 0,
+        engine: str = "auto",
+        seed: Any = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        **settings: Any,
+    ) -> training.Task:
+        """Return what `fit` is asked to do, checked."""
         if resume and checkpoint is None:
             raise InputError("resume=True needs the file to go on from: pass checkpoint=...")
         if not np.isfinite(self.parameters).all():
@@ -332,35 +398,19 @@ class Network:
                 "the network has weights that are not finite, from which training cannot go on: "
                 "make a new network, or load one"
             )
-        names = self.feature_names or batches.column_names(X)
-        data = self._data(X, Y, sample_weight)
-        batches.require_targets_in_range(data.Y, self.architecture)
-        settings = training.check(
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            epochs=epochs,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            l2=l2,
-            l1=l1,
-            dropout=dropout,
-            gradient_clip=gradient_clip,
-            schedule=schedule,
-            n_threads=n_threads,
-            seed=self.seed if seed is None else seed,
-            n_samples=len(data),
-        )
-        data, validation = self._split(data, validation_data, settings.seed, names)
+        seed = self.seed if seed is None else seed
+        checked = training.check(**settings, seed=seed, n_samples=len(data))
+        data, validation = self._split(data, validation_data, checked.seed, names)
         told = _callbacks.get(callbacks)
         if training.whole_number("verbose", verbose, low=0):
             told.append(_callbacks.PrintProgress(every=1 if verbose > 1 else None))
         # Before training, so that what a callback saves knows its columns.
         self.feature_names = names
-        return training.fit(
+        return training.Task(
             self.architecture,
             self.parameters,
             data,
-            settings,
+            checked,
             validation=validation,
             early_stopping=_callbacks.early_stopping(early_stopping),
             callbacks=told,

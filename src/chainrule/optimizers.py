@@ -58,6 +58,15 @@ class Optimizer:
         """Return the state before the first step."""
         return {slot: np.zeros_like(theta) for slot in self.slots}
 
+    def factors(self, eta: Array, t: Array, state: State) -> dict[str, Array]:
+        """Return the factors of m, g and sqrt(v) in consecutive steps, for rules that have any.
+
+        They depend on the learning rates `eta` and the numbers `t` of the steps, not on the
+        parameters. What `state` holds of earlier steps goes on to after these.
+        """
+        del eta, t, state
+        return {}
+
     def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
         """Make step `t`, in place."""
         raise TypeError(f"{type(self).__name__} is a base class: define update")
@@ -160,15 +169,17 @@ class Adam(Optimizer):
 
     slots = ("m", "v")
 
+    def factors(self, eta: Array, t: Array, state: State) -> dict[str, Array]:
+        """Return eta / (1 - beta1^t) for m and 1 / sqrt(1 - beta2^t) for sqrt(v)."""
+        return {"m": eta / (1 - self.beta1**t), "sqrt_v": (1 - self.beta2**t) ** -0.5}
+
     def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
         """Make step `t`, in place."""
         m, v = state["m"], state["v"]
         _average(m, g, self.beta1)
         _average(v, g * g, self.beta2)
-        denominator = np.sqrt(v)
-        denominator *= (1 - self.beta2**t) ** -0.5
-        denominator += self.epsilon
-        theta -= (eta / (1 - self.beta1**t)) * m / denominator
+        of = _one(self.factors, eta, t, state)
+        theta -= of["m"] * m / (np.sqrt(v) * of["sqrt_v"] + self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -210,19 +221,27 @@ class NAdam(Optimizer):
         """Return the state before the first step; M is a product over the steps."""
         return {**super().init(theta), "M": np.ones(1)}
 
-    def _mu(self, t: int) -> float:
+    def _mu(self, t: Array) -> Array:
         return self.beta1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay))
+
+    def factors(self, eta: Array, t: Array, state: State) -> dict[str, Array]:
+        """Return the factors of m and g in theta', and 1 / sqrt(1 - beta2^t) for sqrt(v)."""
+        mu, mu_next = self._mu(t), self._mu(t + 1)
+        M = state["M"] * np.cumprod(mu)
+        state["M"][:] = M[-1]
+        return {
+            "m": eta * mu_next / (1 - M * mu_next),
+            "g": eta * (1 - mu) / (1 - M),
+            "sqrt_v": (1 - self.beta2**t) ** -0.5,
+        }
 
     def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
         """Make step `t`, in place."""
-        m, v, M = state["m"], state["v"], state["M"]
+        m, v = state["m"], state["v"]
         _average(m, g, self.beta1)
         _average(v, g * g, self.beta2)
-        mu, mu_next = self._mu(t), self._mu(t + 1)
-        M *= mu
-        denominator = np.sqrt(v * (1 / (1 - self.beta2**t))) + self.epsilon
-        theta -= (eta * mu_next / float(1 - M[0] * mu_next)) * m / denominator
-        theta -= (eta * (1 - mu) / float(1 - M[0])) * g / denominator
+        of = _one(self.factors, eta, t, state)
+        theta -= (of["m"] * m + of["g"] * g) / (np.sqrt(v) * of["sqrt_v"] + self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -291,6 +310,12 @@ class Rprop(Optimizer):
         np.clip(s, self.smallest, self.largest, out=s)
         h[:] = np.where(agreement < 0, 0, g)
         theta -= np.sign(h) * s
+
+
+def _one(factors: Callable[..., dict[str, Array]], eta: float, t: int, state: State) -> Any:
+    """Return the factors of a single step, as numbers of Python, which keep float32."""
+    found = factors(np.array([eta]), np.array([t]), state)
+    return {name: float(value[0]) for name, value in found.items()}
 
 
 def _average(mean: Array, value: Array, decay: float) -> None:

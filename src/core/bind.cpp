@@ -9,7 +9,6 @@
 #include <nanobind/stl/vector.h>
 
 #include <thread>
-#include <variant>
 
 #include "evaluate.hpp"
 #include "trainer.hpp"
@@ -36,7 +35,10 @@ class View {
         if (buffer_.obj) PyBuffer_Release(&buffer_);
     }
 
-    explicit operator bool() const { return buffer_.obj; }
+    // Whether it has rows and columns of the core's own types.
+    bool is_plain() const {
+        return buffer_.ndim == 2 && std::strchr("fd", *buffer_.format) && !buffer_.format[1];
+    }
 
     // As samples: rows, or one column if there is one dimension.
     Source source() const {
@@ -133,66 +135,87 @@ class Signals {
     std::atomic<bool> raised_{false};
 };
 
+// The outputs for up to four rows of a plain array, sooner than Python can look at it: None where
+// it is anything else, or has something not finite, so that the caller must look.
+nb::object predict_few_rows(const NetworkSpec& spec, nb::handle parameters, nb::handle X) {
+    static const nb::handle empty = nb::object(nb::module_::import_("numpy").attr("empty")).release();
+    if (!PyObject_CheckBuffer(X.ptr())) return nb::none();
+    const View x(X), theta(parameters);
+    const Source rows = x.is_plain() ? x.source() : Source{};
+    if (!rows.data || rows.rows > 4 || rows.columns != spec.inputs()) return nb::none();
+    nb::object outputs = empty(nb::make_tuple(rows.rows, spec.outputs()), parameters.attr("dtype"));
+    const View result(outputs, true);
+    const bool done = theta.by_dtype([&](auto zero) {
+        using T = decltype(zero);
+        return predict_few<T>(spec, theta.data<T>(spec.parameters()), rows,
+                              result.data<T>(rows.rows * spec.outputs()));
+    });
+    return done ? outputs : nb::none();
+}
+
+// A trainer of either type: its functions with the type left behind.
 class PyTrainer {
   public:
     PyTrainer(const NetworkSpec& spec, nb::handle parameters, const std::string& optimizer,
               const nb::dict& numbers, const Regularization& regularization, nb::handle X,
               nb::handle Y, nb::handle weight)
-        : n_(spec.parameters()), parameters_(parameters, true), views_(spec, X, Y, weight) {
+        : parameters_(parameters, true), views_(spec, X, Y, weight) {
         require(views_.samples.Y.data, "training needs targets");
         const auto number = [&](const char* name) {
             return numbers.contains(name) ? nb::cast<double>(numbers[name]) : 0.0;
         };
-        const OptimizerSpec rule{
-            find<Optimizer>(optimizer), number("momentum"), number("beta1"), number("beta2"),
-            number("epsilon"), number("momentum_decay"), number("weight_decay"), number("grow"),
-            number("shrink"), number("smallest"), number("largest")};
         parameters_.by_dtype([&](auto zero) {
             using T = decltype(zero);
-            T* array = parameters_.data<T>(n_);
+            Update<T> rule{};
+            rule.kind = find<Optimizer>(optimizer);
+            rule.momentum = T(number("momentum")), rule.weight_decay = T(number("weight_decay"));
+            rule.beta1 = T(number("beta1")), rule.rest1 = T(1 - number("beta1"));
+            rule.beta2 = T(number("beta2")), rule.rest2 = T(1 - number("beta2"));
+            // Never zero, so that a parameter without a gradient is left alone and not 0/0.
+            rule.epsilon = std::max(T(number("epsilon")), std::numeric_limits<T>::min());
+            rule.grow = T(number("grow")), rule.shrink = T(number("shrink"));
+            rule.smallest = T(number("smallest")), rule.largest = T(number("largest"));
+            const long n = spec.parameters();
+            T* data = parameters_.data<T>(n);
             nb::gil_scoped_release unlocked;
-            trainer_ = std::make_unique<Trainer<T>>(spec, array, rule, regularization,
-                                                    views_.samples);
+            const auto trainer = std::make_shared<Trainer<T>>(spec, data, rule, regularization,
+                                                              views_.samples);
+            run = [=](const Epoch& epoch, int threads, const Interrupted& interrupted) {
+                return trainer->run(epoch, threads, interrupted);
+            };
+            read_parameters = [=] { trainer->read_parameters(); };
+            write_state = [=](int slot, nb::handle to) {
+                trainer->write_state(slot, View(to, true).data<T>(n));
+            };
+            read_state = [=](int slot, nb::handle from) {
+                trainer->read_state(slot, View(from).data<T>(n));
+            };
         });
     }
 
-    template <class Use>
-    decltype(auto) use(const Use& use) {
-        return std::visit([&](auto& trainer) -> decltype(auto) { return use(*trainer); }, trainer_);
-    }
-    void write_state(int slot, nb::handle to) {
-        const View view(to, true);
-        use([&](auto& t) { t.write_state(slot, data(t, view)); });
-    }
-    void read_state(int slot, nb::handle from) {
-        const View view(from);
-        use([&](auto& t) { t.read_state(slot, data(t, view)); });
-    }
+    std::function<double(const Epoch&, int, const Interrupted&)> run;
+    std::function<void()> read_parameters;
+    std::function<void(int, nb::handle)> write_state, read_state;
     long samples() const { return views_.samples.X.rows; }
 
   private:
-    template <class T>
-    T* data(const Trainer<T>&, const View& view) const {
-        return view.data<T>(n_);
-    }
-
-    const long n_;
     const View parameters_;
     const SampleViews views_;
-    std::variant<std::unique_ptr<Trainer<float>>, std::unique_ptr<Trainer<double>>> trainer_;
 };
 
 // One epoch of each trainer: of a single one on all threads, of several each on one.
 using Job = std::tuple<PyTrainer*, long, long, bool, uint64_t, nb::object>;
 
 std::vector<double> train(const std::vector<Job>& jobs, int threads) {
-    std::vector<View> rates;
+    std::vector<View> views;
     std::vector<Epoch> epochs;
-    for (const auto& [trainer, number, batch_size, shuffle, seed, learning_rates] : jobs) {
+    for (const auto& [trainer, number, batch_size, shuffle, seed, steps] : jobs) {
         require(batch_size > 0 && number >= 0, "batches and epochs are counted");
-        rates.emplace_back(learning_rates);
-        const long steps = ceil_div(trainer->samples(), batch_size);
-        epochs.push_back({number, batch_size, shuffle, seed, rates.back().data<double>(steps)});
+        views.emplace_back(steps);
+        const long n_steps = ceil_div(trainer->samples(), batch_size);
+        const double* numbers = views.back().data<double>(4 * n_steps);
+        epochs.push_back({number, batch_size, shuffle, seed,
+                          reinterpret_cast<const StepNumbers*>(numbers)});
     }
     std::vector<double> losses(jobs.size());
     Signals signals;
@@ -200,9 +223,7 @@ std::vector<double> train(const std::vector<Job>& jobs, int threads) {
         nb::gil_scoped_release unlocked;
         const Interrupted interrupted = [&] { return signals(); };
         const auto run = [&](std::size_t j, int threads) {
-            std::get<0>(jobs[j])->use([&](auto& trainer) {
-                losses[j] = trainer.run(epochs[j], threads, interrupted);
-            });
+            losses[j] = std::get<0>(jobs[j])->run(epochs[j], threads, interrupted);
         };
         std::atomic<std::size_t> next{0};
         if (jobs.size() == 1)
@@ -229,7 +250,8 @@ NB_MODULE(_core, module) {
             new (self) NetworkSpec{{}, {find<Loss>(loss), parameter}, bias};
             for (const auto& [in, out, name, value] : layers)
                 self->layers.push_back({in, out, {find<Activation>(name), value}});
-        });
+        })
+        .def("predict_few", &predict_few_rows);
 
     module.def("evaluate", [](const NetworkSpec& spec, nb::handle parameters, nb::handle X,
                               nb::handle Y, nb::handle weight, int threads, nb::handle outputs,
@@ -262,14 +284,11 @@ NB_MODULE(_core, module) {
                                  {l2, l1, dropout, gradient_clip}, X, Y, weight);
         }, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
            nb::arg(), nb::arg(), nb::arg().none())
-        .def("read_parameters", [](PyTrainer& t) { t.use([](auto& t) { t.read_parameters(); }); })
-        .def("write_state", &PyTrainer::write_state)
-        .def("read_state", &PyTrainer::read_state)
-        .def_prop_rw("product",
-                     [](PyTrainer& t) { return t.use([](auto& t) { return t.product(); }); },
-                     [](PyTrainer& t, double value) {
-                         t.use([&](auto& t) { t.product() = value; });
-                     });
+        .def("read_parameters", [](PyTrainer& t) { t.read_parameters(); })
+        .def("write_state", [](PyTrainer& t, int slot, nb::handle to) { t.write_state(slot, to); })
+        .def("read_state", [](PyTrainer& t, int slot, nb::handle from) {
+            t.read_state(slot, from);
+        });
     module.def("train", &train);
 
     module.def("shuffle", [](nb::handle order, uint64_t seed, uint64_t epoch) {

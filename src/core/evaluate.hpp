@@ -18,12 +18,12 @@ struct Answers {
     T* jacobian = nullptr;       // n x n_outputs x n_inputs
 };
 
-// Up to so many rows are predicted one by one, with the weights as the user holds them.
-constexpr long few_rows = 4;
-
+// Predicts rows one by one, with the weights as the user holds them: for a few rows the fastest.
+// Returns false, with nothing predicted, if X has an entry that is not finite.
 template <class T>
-void predict_few(const NetworkSpec& spec, const T* parameters, const Source& X, T* outputs) {
+bool predict_few(const NetworkSpec& spec, const T* parameters, const Source& X, T* outputs) {
     const Kernels<T>& kernels = chainrule::kernels<T>();
+    const auto gather = kernels.gather_for(X);
     long width = spec.inputs();
     for (const LayerSpec& layer : spec.layers) width = std::max(width, layer.out);
     width = round_up(width, panel<T>);
@@ -32,7 +32,10 @@ void predict_few(const NetworkSpec& spec, const T* parameters, const Source& X, 
     if (room < 2 * width) buffer = Buffer<T>(room = 2 * width);
     for (long r = 0; r < X.rows; r++) {
         T *from = buffer.get(), *to = from + width;
-        kernels.gather_for(X)(X, r, from, panel<T>);
+        gather(X, r, from, panel<T>);
+        T nothing = 0;
+        for (long i = 0; i < spec.inputs(); i++) nothing += from[i] * T(0);
+        if (!(nothing == 0)) return false;  // infinity and NaN times 0 are NaN
         const T* W = parameters;
         for (const LayerSpec& layer : spec.layers) {
             const T* bias = W + layer.in * layer.out;
@@ -42,6 +45,7 @@ void predict_few(const NetworkSpec& spec, const T* parameters, const Source& X, 
         }
         std::memcpy(outputs + r * spec.outputs(), from, spec.outputs() * sizeof(T));
     }
+    return true;
 }
 
 // Returns C if there are targets, else 0.
@@ -49,11 +53,8 @@ template <class T>
 double evaluate(const NetworkSpec& spec, const T* parameters, const Samples& samples, int threads,
                 const Answers<T>& answers) {
     const long rows = samples.X.rows, in = spec.inputs(), out = spec.outputs();
-    const WayBack way{answers.by_parameters != nullptr, answers.by_inputs || answers.jacobian, false};
-    if (rows <= few_rows && answers.outputs) {
-        predict_few(spec, parameters, samples.X, answers.outputs);
-        return 0;
-    }
+    const WayBack way{answers.by_parameters != nullptr, answers.by_inputs || answers.jacobian,
+                      false};
     Model<T> model(spec, parameters, way.to_inputs);
     const long chunk = std::min(rows, chunk_rows(spec));
     Pass<T> pass(model, samples, chunk, way);

@@ -71,22 +71,30 @@ void drop(const Dropout& dropout, long first, long last, long n, Panels<T> phi,
     }
 }
 
-// A sum of products of two arrays that lie as the user has them.
-template <class T>
-T dot(long n, const T* a, const T* b) {
-    Vec<T> sums[2] = {};
-    long k = 0;
-    for (int i = 0; k + lanes<T> <= n; k += lanes<T>, i ^= 1)
-        sums[i] += load_unaligned(a + k) * load_unaligned(b + k);
-    T total = sum<T>(sums[0] + sums[1]);
-    for (; k < n; k++) total += a[k] * b[k];
-    return total;
-}
-
 template <class T>
 void one_row(const LayerSpec& layer, const T* W, const T* bias, const T* x, T* outputs) {
-    for (long o = 0; o < layer.out; o++)
-        outputs[o] = dot(layer.in, W + o * layer.in, x) + (bias ? bias[o] : T(0));
+    const long whole = layer.in / lanes<T> * lanes<T>;
+    for (long o = 0; o < layer.out; o += lanes<T>) {
+        // A vector of products for each of as many outputs; transposed, they add up to a vector of
+        // outputs. Where outputs run out, the last one is computed again.
+        Vec<T> sums[lanes<T>] = {};
+        const T* rows[lanes<T>];
+        for (int i = 0; i < lanes<T>; i++)
+            rows[i] = W + (o + i < layer.out ? o + i : layer.out - 1) * layer.in;
+        for (long k = 0; k < whole; k += lanes<T>) {
+            const Vec<T> x_k = load(x + k);
+            CHAINRULE_UNROLL(16)
+            for (int i = 0; i < lanes<T>; i++) sums[i] += x_k * load_unaligned(rows[i] + k);
+        }
+        swap_lanes<T, 1>(sums, std::make_index_sequence<lanes<T>>());
+        CHAINRULE_UNROLL(16)
+        for (int i = 1; i < lanes<T>; i++) sums[0] += sums[i];
+        store<T>(outputs + o, sums[0]);
+        for (int i = 0; i < lanes<T>; i++) {
+            for (long k = whole; k < layer.in; k++) outputs[o + i] += x[k] * rows[i][k];
+            if (bias && o + i < layer.out) outputs[o + i] += bias[o + i];
+        }
+    }
     if (layer.activation.kind == Activation::softmax)
         softmax<T>(0, 1, layer.out, {outputs, panel<T>});
     else

@@ -294,7 +294,7 @@ CHAINRULE_INLINE Vec<T> sin_of_moderate(Vec<T> x) {
 template <class T, class Scalar>  // the other lanes, which are rare, one by one
 CHAINRULE_INLINE Vec<T> with_large_arguments(Vec<T> x, Vec<T> y, Scalar f) {
     const IntVec<T> large = magnitude<T>(x) > Format<T>::sin_limit;
-    if (any<T>(large))
+    if (largest<T>(select<T>(large, broadcast(T(1)), Vec<T>{})) > 0)
         for (int i = 0; i < lanes<T>; i++)
             if (large[i]) y[i] = f(x[i]);
     return y;

@@ -93,49 +93,15 @@ template <class T>
 CHAINRULE_INLINE Vec<T> zeroed_where_not(IntVec<T> mask, Vec<T> v) {
     return (Vec<T>)((IntVec<T>)v & mask);
 }
-template <class T>
-CHAINRULE_INLINE bool any(IntVec<T> mask) {
-#if defined(__AVX512F__)
-    return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
-#elif defined(__AVX2__)
-    return _mm256_movemask_epi8((__m256i)mask) != 0;
-#elif defined(__SSE2__)
-    return _mm_movemask_epi8((__m128i)mask) != 0;
-#else
-    bool found = false;
-    for (int i = 0; i < lanes<T>; i++) found |= mask[i] != 0;
-    return found;
-#endif
-}
-
-// The larger and the smaller of x and a bound; a NaN in x stays. That is one instruction, but
-// GCC does not always see it (nor, without a warning, the unmasked form for AVX-512).
-#if defined(__AVX512F__)
-#define CHAINRULE_X86(name) _mm512_maskz_##name(-1, bound, x)
-#elif defined(__AVX2__)
-#define CHAINRULE_X86(name) _mm256_##name(bound, x)
-#elif defined(__SSE2__)
-#define CHAINRULE_X86(name) _mm_##name(bound, x)
-#endif
+// The larger and the smaller of x and a bound; a NaN in x stays.
 template <class T>
 CHAINRULE_INLINE Vec<T> at_least(Vec<T> bound, Vec<T> x) {
-#ifdef CHAINRULE_X86
-    if constexpr (sizeof(T) == 4) return CHAINRULE_X86(max_ps);
-    else return CHAINRULE_X86(max_pd);
-#else
-    return select<T>(x < bound, bound, x);
-#endif
+    return x < bound ? bound : x;
 }
 template <class T>
 CHAINRULE_INLINE Vec<T> at_most(Vec<T> bound, Vec<T> x) {
-#ifdef CHAINRULE_X86
-    if constexpr (sizeof(T) == 4) return CHAINRULE_X86(min_ps);
-    else return CHAINRULE_X86(min_pd);
-#else
-    return select<T>(bound < x, bound, x);
-#endif
+    return bound < x ? bound : x;
 }
-#undef CHAINRULE_X86
 template <class T>
 CHAINRULE_INLINE Vec<T> at_least(T bound, Vec<T> x) {
     return at_least<T>(broadcast(bound), x);

@@ -13,10 +13,9 @@
 
 namespace chainrule {
 
-struct OptimizerSpec {
-    Optimizer kind;
-    double momentum, beta1, beta2, epsilon, momentum_decay, weight_decay;
-    double grow, shrink, smallest, largest;
+// The numbers of a step, which Python computes for a whole epoch (chainrule/optimizers.py).
+struct StepNumbers {
+    double eta, by_m, by_g, unbias2;
 };
 struct Regularization {
     double l2, l1, dropout, gradient_clip;  // the last is infinite for none
@@ -25,8 +24,8 @@ struct Epoch {
     long number;  // from 0
     long batch_size;
     bool shuffle;
-    uint64_t seed;                 // of the shuffle and of dropout
-    const double* learning_rates;  // one for each step
+    uint64_t seed;             // of the shuffle and of dropout
+    const StepNumbers* steps;  // one for each
 };
 
 // Asked now and then during long work; true stops it.
@@ -40,32 +39,6 @@ inline long chunk_rows(const NetworkSpec& spec) {
     return std::max(512l, round_up((1l << 18) / widths, 8));
 }
 
-// The numbers of step t = 1, 2, ... with learning rate eta; `product` is NAdam's M.
-template <class T>
-Update<T> update_at(const OptimizerSpec& o, double eta, double t, double& product) {
-    Update<T> u{};
-    u.kind = o.kind;
-    u.eta = T(eta), u.momentum = T(o.momentum);
-    u.beta1 = T(o.beta1), u.rest1 = T(1 - o.beta1);
-    u.beta2 = T(o.beta2), u.rest2 = T(1 - o.beta2);
-    // Never zero, so that a parameter without a gradient is left alone and not 0/0.
-    u.epsilon = std::max(T(o.epsilon), std::numeric_limits<T>::min());
-    u.weight_decay = T(o.weight_decay), u.kept = T(1 - eta * o.weight_decay);
-    u.grow = T(o.grow), u.shrink = T(o.shrink);
-    u.smallest = T(o.smallest), u.largest = T(o.largest);
-    u.unbias2 = T(1 / std::sqrt(1 - std::pow(o.beta2, t)));
-    u.by_m = T(eta / (1 - std::pow(o.beta1, t)));
-    if (o.kind == Optimizer::nadam) {
-        const auto mu = [&](double s) {
-            return o.beta1 * (1 - 0.5 * std::pow(0.96, s * o.momentum_decay));
-        };
-        product *= mu(t);
-        u.by_m = T(eta * mu(t + 1) / (1 - product * mu(t + 1)));
-        u.by_g = T(eta * (1 - mu(t)) / (1 - product));
-    }
-    return u;
-}
-
 inline int state_slots(Optimizer kind) {
     if (kind == Optimizer::gradient_descent) return 0;
     return kind >= Optimizer::adam && kind != Optimizer::lion ? 2 : 1;
@@ -75,7 +48,7 @@ template <class T>
 class Trainer {
   public:
     // Trains `parameters` in place; they and the samples must live as long as this.
-    Trainer(const NetworkSpec& spec, T* parameters, const OptimizerSpec& optimizer,
+    Trainer(const NetworkSpec& spec, T* parameters, const Update<T>& optimizer,
             const Regularization& regularization, const Samples& samples)
         : flat_(parameters), model_(spec, parameters, false), optimizer_(optimizer),
           regularization_(regularization), samples_(samples) {
@@ -92,7 +65,7 @@ class Trainer {
         run_team(threads, [&](Member me) {
             const FlushDenormals flushed;
             const Share share = shares_of(me);
-            double total = 0, weight = 0, product = product_;
+            double total = 0, weight = 0;
             if (epoch.shuffle) {
                 if (me.index == 0) shuffle(order_.get(), n, epoch.seed, epoch.number);
                 me.barrier.wait();
@@ -100,8 +73,12 @@ class Trainer {
             const long steps = ceil_div(n, epoch.batch_size);
             for (long s = 0; s < steps && std::isfinite(total) && !stop_; s++) {
                 const long start = s * epoch.batch_size, t = epoch.number * steps + s + 1;
+                Update<T> update = optimizer_;
+                const auto [eta, by_m, by_g, unbias2] = epoch.steps[s];
+                update.eta = T(eta), update.by_m = T(by_m), update.by_g = T(by_g);
+                update.unbias2 = T(unbias2), update.kept = T(1 - eta * optimizer_.weight_decay);
                 const Step step{start, std::min(epoch.batch_size, n - start), t, masks(epoch, t),
-                                update_at<T>(optimizer_, epoch.learning_rates[s], t, product)};
+                                update};
                 const double step_weight = pass_->total_weight(start, start + step.size);
                 total += run_step(step, step_weight, me, share, total, interrupted);
                 weight += step_weight;
@@ -110,7 +87,7 @@ class Trainer {
                 model_.copy_out(block, flat_, model_.parameters);
             });
             me.barrier.wait();
-            if (me.index == 0) loss = weight ? total / weight : 0, product_ = product;
+            if (me.index == 0) loss = weight ? total / weight : 0;
         });
         return loss;
     }
@@ -119,15 +96,13 @@ class Trainer {
     void read_parameters() {
         for (const Block& block : model_.blocks) model_.read(block, flat_);
     }
-    // The arrays of the optimizer's state, slot 0 and 1, in the layout of the parameters; and
-    // NAdam's product over the steps.
+    // The arrays of the optimizer's state, slot 0 and 1, in the layout of the parameters.
     void write_state(int slot, T* flat) const {
         for (const Block& block : model_.blocks) model_.copy_out(block, flat, state_[slot]);
     }
     void read_state(int slot, const T* flat) {
         for (const Block& block : model_.blocks) model_.copy_in(block, flat, state_[slot]);
     }
-    double& product() { return product_; }
 
   private:
     struct Step {
@@ -277,12 +252,11 @@ class Trainer {
 
     T* flat_;
     Model<T> model_;
-    const OptimizerSpec optimizer_;
+    const Update<T> optimizer_;  // but for the numbers of a step
     const Regularization regularization_;
     Samples samples_;
     Arrays<T> state_[2], gradient_;  // the last where a whole one is needed
     std::vector<double> squares_;    // of the gradient, block by block
-    double product_ = 1;
     Buffer<uint32_t> order_;
     std::unique_ptr<Pass<T>> pass_;
     long chunk_ = 0, capacity_ = 0;

@@ -6,7 +6,7 @@ from typing import Any
 
 from chainrule.architecture import Architecture
 from chainrule.engines.base import Data, Engine, Epoch, Gradients, Regularization, Trainer
-from chainrule.engines.native import NativeEngine, lacks
+from chainrule.engines.native import NativeEngine, PredictFew, few_rows, lacks
 from chainrule.engines.randomness import shuffled
 from chainrule.engines.reference import NumpyEngine
 from chainrule.engines.threads import limited
@@ -19,9 +19,11 @@ __all__ = [
     "Gradients",
     "NativeEngine",
     "NumpyEngine",
+    "PredictFew",
     "Regularization",
     "Trainer",
     "choose",
+    "few_rows",
     "limited",
     "shuffled",
 ]

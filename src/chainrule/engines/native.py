@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -88,7 +88,7 @@ class NativeEngine:
         """Make one epoch of each trainer, side by side; see `chainrule.engines.base.Engine`."""
         jobs = [
             (trainer.core, epoch.number, epoch.batch_size, epoch.shuffle, epoch.seed,
-             np.ascontiguousarray(epoch.learning_rates, np.float64))
+             trainer.step_numbers(epoch))
             for trainer, epoch in epochs
         ]  # fmt: skip
         if len(epochs) == 1:
@@ -120,6 +120,8 @@ class NativeTrainer:
         numbers = {k: float(v) for k, v in asdict(optimizer).items() if v is not None}
         if "decay" in numbers:
             numbers["beta2"] = numbers.pop("decay")
+        self._optimizer = optimizer
+        self._scalars = {k: v for k, v in optimizer.init(parameters[:0]).items() if v.size}
         clip = regularization.gradient_clip
         self._like, self.n_samples = parameters, len(data)
         self.operations = 6 * architecture.n_parameters
@@ -136,18 +138,43 @@ class NativeTrainer:
         state = {slot: np.empty_like(self._like) for slot in self._slots}
         for i, array in enumerate(state.values()):
             self.core.write_state(i, array)
-        return {**state, "M": np.array([self.core.product])}
+        return {**state, **{name: value.copy() for name, value in self._scalars.items()}}
 
     def restore(self, state: State) -> None:
         """Take up a state, and the parameters as they now are."""
         for i, slot in enumerate(self._slots):
             self.core.read_state(i, np.ascontiguousarray(state[slot], self._like.dtype))
-        self.core.product = float(state["M"][0])
+        for name, value in self._scalars.items():
+            np.copyto(value, state[name])
         self.core.read_parameters()
+
+    def step_numbers(self, epoch: Epoch) -> Array:
+        """Return the four numbers of each step that the core's rules take."""
+        eta = epoch.learning_rates
+        t = np.arange(epoch.first_step, epoch.first_step + len(eta))
+        factors = self._optimizer.factors(eta, t, self._scalars)
+        numbers = np.zeros((len(eta), 4))
+        numbers[:, 0] = eta
+        for column, name in enumerate(("m", "g", "sqrt_v"), 1):
+            if name in factors:
+                numbers[:, column] = factors[name]
+        return numbers
 
     def reload(self) -> None:
         """Take up the parameters, which may have been changed."""
         self.core.read_parameters()
+
+
+PredictFew = Callable[[Array, Array], Array | None]
+
+
+def few_rows(architecture: Architecture) -> PredictFew | None:
+    """Return the function that predicts a few rows; None if the core cannot.
+
+    It takes parameters and a plain array, and returns the outputs, or None if the array needs a
+    closer look: more than four rows, another width, not a float, not finite.
+    """
+    return None if lacks(architecture) else _network(architecture).predict_few
 
 
 def lacks(architecture: Architecture, optimizer: object = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -117,30 +118,33 @@ def train(run: Run) -> None:
             run.epoch_done(epoch, loss)
 
 
-def train_together(runs: Sequence[Run]) -> list[DivergenceError]:
+def train_together(runs: Sequence[Run]) -> list[DivergenceError | None]:
     """Train several networks of one engine, each epoch of all of them in one call.
 
-    A network that diverges ends alone; its error is returned.
+    A network that diverges ends alone, with its best weights so far; its error is returned.
+    Ctrl-C ends all of them.
     """
-    errors = []
-    going = [run for run in runs if not run.finished]
+    errors: dict[int, DivergenceError] = {}
     for run in runs:
         run.monitor.begin()
     interrupted = False
     try:
-        while going:
-            epochs = [run.next_epoch() for run in going]
-            jobs = [(run.trainer, epoch) for run, epoch in zip(going, epochs, strict=True)]
+        while going := [i for i, run in enumerate(runs) if not run.finished]:
+            epochs = {i: runs[i].next_epoch() for i in going}
+            jobs = [(runs[i].trainer, epoch) for i, epoch in epochs.items()]
             losses = runs[0].monitor.engine.train(jobs)
-            for run, epoch, loss in zip(going, epochs, losses, strict=True):
+            for i, loss in zip(going, losses, strict=True):
                 try:
-                    run.epoch_done(epoch, loss)
+                    runs[i].epoch_done(epochs[i], loss)
                 except DivergenceError as error:
-                    errors.append(error)
-                    run.monitor.history.stop_reason, run.finished = "diverged", True
-            going = [run for run in going if not run.finished]
+                    errors[i], runs[i].finished = error, True
     except KeyboardInterrupt:
         interrupted = True
-    for run in runs:
-        run.monitor.end(interrupted and run in going)
-    return errors
+        warnings.warn(
+            "training was interrupted; the networks have their best weights so far", stacklevel=4
+        )
+    for i, run in enumerate(runs):
+        run.monitor.end(interrupted and not run.finished, failed=i in errors)
+        if i in errors:
+            run.monitor.history.stop_reason = "diverged"
+    return [errors.get(i) for i in range(len(runs))]

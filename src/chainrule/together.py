@@ -1,0 +1,101 @@
+"""Training many networks at once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule import training
+from chainrule.engines import Data
+from chainrule.errors import InputError
+from chainrule.history import History
+from chainrule.network import Network
+
+_DEFAULTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(Network.fit).parameters.items()
+    if parameter.default is not parameter.empty and name not in ("sample_weight", "n_threads")
+}
+
+
+def train_many(
+    networks: Sequence[Network],
+    X: Any,
+    Y: Any,
+    *,
+    sample_weight: Any = None,
+    n_threads: int | None = None,
+    **options: Any,
+) -> tuple[list[Network], list[History]]:
+    """Train many networks on the same data: each epoch of all of them in one native call.
+
+    The networks may differ in layers, activations, losses and seeds. Threads share out the
+    networks, each of which is trained by one thread, with the very bits that its own `fit`
+    would give it.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+        Trained in place.
+    X, Y, sample_weight
+        As for `Network.fit`.
+    n_threads : int, optional
+        The most threads to use; by default what the process may use.
+    **options
+        What `Network.fit` takes. A list has one entry for each network, such as
+        ``seed=[0, 1, 2]`` or ``learning_rate=[1e-2, 1e-3, 1e-4]``; anything else is for all.
+
+    Returns
+    -------
+    networks : list of Network
+        The same objects, trained.
+    histories : list of History
+        One for each.
+
+    Raises
+    ------
+    InputError
+        If an argument is wrong; no network has then been trained.
+
+    Warns
+    -----
+    UserWarning
+        For a network whose loss became infinite or NaN: it has its best weights so far, its
+        history says ``"diverged"``, and the others go on. On Ctrl-C, which ends all of them.
+
+    Examples
+    --------
+    >>> import numpy as np, chainrule as cr
+    >>> X = np.linspace(-1, 1, 64)[:, None]
+    >>> networks = [cr.Network([1, 8, 1], "tanh", seed=seed) for seed in range(4)]
+    >>> networks, histories = cr.train_many(networks, X, X**2, epochs=3)
+    >>> [history.epochs for history in histories]
+    [3, 3, 3, 3]
+    """
+    networks = list(networks)
+    if not all(isinstance(net, Network) for net in networks):
+        raise InputError("train_many takes a list of Network objects, then X and Y")
+    if len({id(net) for net in networks}) < len(networks):
+        raise InputError("a network stands twice in the list: pass net.copy() for a second one")
+    each = [dict(_DEFAULTS) for _ in networks]
+    for name, value in options.items():
+        if name not in _DEFAULTS:
+            raise InputError(f"train_many has no option {name!r}: it takes those of Network.fit")
+        if isinstance(value, list) and len(value) != len(networks):
+            raise InputError(
+                f"{name} has {len(value)} entries for {len(networks)} networks: pass one for each, "
+                "or a single value for all"
+            )
+        for i, chosen in enumerate(each):
+            chosen[name] = value[i] if isinstance(value, list) else value
+    checked: dict[Any, tuple[Data, tuple[str, ...] | None]] = {}
+    tasks = []
+    for net, chosen in zip(networks, each, strict=True):
+        a = net.architecture
+        # The samples are looked through once for all networks that want the same of them.
+        kind = (a.n_inputs, a.n_targets, a.dtype, a.loss, net.feature_names)
+        if kind not in checked or a.loss.own:
+            checked[kind] = net._to_train_on(X, Y, sample_weight)
+        tasks.append(net._task(*checked[kind], n_threads=n_threads, **chosen))
+    return networks, training.fit_many(tasks, n_threads)
