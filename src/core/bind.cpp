@@ -117,9 +117,9 @@ class SampleViews {
 class Signals {
   public:
     bool operator()() {
-        const auto now = std::chrono::steady_clock::now();
-        if (std::this_thread::get_id() == caller_ && !raised_ && now > next_) {
-            next_ = now + std::chrono::milliseconds(50);
+        const auto now = Clock::now();
+        if (now > next_ && std::this_thread::get_id() == caller_ && !raised_) {
+            next_ = now + interval;
             nb::gil_scoped_acquire lock;
             if (PyErr_CheckSignals()) raised_ = true;
         }
@@ -130,8 +130,11 @@ class Signals {
     }
 
   private:
+    using Clock = std::chrono::steady_clock;
+    static constexpr std::chrono::milliseconds interval{50};
+
     const std::thread::id caller_ = std::this_thread::get_id();
-    std::chrono::steady_clock::time_point next_{};
+    Clock::time_point next_ = Clock::now() + interval;
     std::atomic<bool> raised_{false};
 };
 

@@ -20,13 +20,18 @@ void multiply_by(const T* factors, T* values, long rows, int vectors) {
 template <class T>
 void forward(const Layer<T>& layer, long first, long last, Panels<T> inputs, Panels<T> phi,
              Panels<T> slopes) {
-    multiply<T>(first, last, layer.in, layer.out, inputs, layer.W, layer.bias, phi,
-                [&](long p, long from, long to) {
+    const auto activate_rows = [&](long p, long from, long to) {
         if (layer.activation.kind != Activation::identity || slopes.data)
             activate<T>(layer.activation, phi.at(p, from),
                         slopes.data ? slopes.at(p, from) : nullptr, to - from,
                         vectors_in<T>(layer.out - p * panel<T>));
-    });
+    };
+    if (layer.out > narrow || !layer.W_transposed.data)
+        return multiply<T>(first, last, layer.in, layer.out, inputs, layer.W, layer.bias, phi,
+                           activate_rows);
+    multiply_narrow<T>(first, last, layer.in, layer.out, inputs, layer.W_transposed, layer.bias,
+                       phi);
+    activate_rows(0, first, last);
 }
 
 template <class T>

@@ -110,10 +110,42 @@ void multiply(long first, long last, long depth, long columns, Panels<T> a, Pane
     }
 }
 
+// Up to so many columns, vectors along the columns would be mostly empty.
+constexpr long narrow = 4;
+
+// As `multiply` for a narrow b, given by its transpose: by vectors along k.
+template <class T>
+void multiply_narrow(long first, long last, long depth, long columns, Panels<T> a,
+                     Panels<T> b_transposed, const T* bias, Panels<T> c) {
+    for (long r = first; r < last; r++) {
+        for (long j = 0; j < columns; j++) {
+            Vec<T> sums = {};
+            for (long p = 0; p * panel<T> < depth; p++)
+                for (long v = 0; v < panel<T>; v += lanes<T>)
+                    sums += load(a.at(p, r) + v) * load(b_transposed.at(p, j) + v);
+            c.at(0, r)[j] = sum<T>(sums) + (bias ? bias[j] : T(0));
+        }
+    }
+}
+
+// As `gradient_block` for a narrow b: by vectors along the rows of g.
+template <class T>
+void gradient_narrow(long n, const T* a, const T* b, long rows, long columns, bool add, T* g) {
+    if (!add) std::memset(g, 0, rows * 128);  // the empty columns as well
+    for (long j = 0; j < columns; j++) {
+        Vec<T> sums[panel<T> / lanes<T>] = {};
+        for (long s = 0; s < n; s++)
+            for (long v = 0; v < panel<T> / lanes<T>; v++)
+                sums[v] += load(a + s * panel<T> + v * lanes<T>) * b[s * panel<T> + j];
+        for (long r = 0; r < rows; r++) g[r * panel<T> + j] += sums[r / lanes<T>][r % lanes<T>];
+    }
+}
+
 // g = a^T b over n samples, for one panel of a and one of b: panel x panel entries, of which
 // `rows` x `columns` are wanted. With `add`, adds to g.
 template <class T>
 void gradient_block(long n, const T* a, const T* b, long rows, long columns, bool add, T* g) {
+    if (columns <= narrow) return gradient_narrow(n, a, b, rows, columns, add, g);
     constexpr long width = panel<T>;
     const int vectors = vectors_in<T>(columns);
     for (long s = 0; s < n; s += block_depth) {

@@ -27,6 +27,13 @@ struct Half {
 template <class S, class T>
 void gather_dense(const Source& x, long row, T* to, long panel_stride) {
     const char* from = x.row(row);
+    if (std::is_same_v<S, T> && x.column_stride == long(sizeof(T))) {  // copied as they are
+        long c = 0;
+        for (; c + panel<T> <= x.columns; c += panel<T>, to += panel_stride, from += 128)
+            std::memcpy(to, from, 128);
+        std::memcpy(to, from, (x.columns - c) * sizeof(T));
+        return;
+    }
     for (long c0 = 0; c0 < x.columns; c0 += panel<T>, to += panel_stride) {
         const long n = x.columns - c0 < panel<T> ? x.columns - c0 : panel<T>;
         S values[panel<T>];  // a copy, because the user's rows need not be aligned

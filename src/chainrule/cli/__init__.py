@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from chainrule import __version__
-from chainrule.cli import info, predict, train
+from chainrule.cli import bench, info, predict, train
 from chainrule.cli.console import INTERRUPTED, Failure
 from chainrule.errors import DivergenceError, FileFormatError, InputError, MissingExtraError
 
@@ -42,6 +42,7 @@ app.command()(predict.predict)
 app.command()(info.info)
 app.command()(info.costs)
 app.command()(info.prove)
+app.command()(bench.bench)
 
 
 @app.callback(invoke_without_command=True)

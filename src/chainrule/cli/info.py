@@ -54,7 +54,7 @@ def prove(
 def _installation() -> None:
     import numpy as np
 
-    from chainrule import __version__, _core
+    from chainrule import __version__, engines
 
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
@@ -65,7 +65,7 @@ def _installation() -> None:
             ("chainrule", __version__),
             ("Python", platform.python_version()),
             ("NumPy", np.__version__),
-            ("instruction set", _core.instruction_set()),
+            ("instruction set", engines.instruction_set()),
             ("engines", "native (the default), numpy"),
             ("cores", str(cores)),
         ]

@@ -6,7 +6,13 @@ from typing import Any
 
 from chainrule.architecture import Architecture
 from chainrule.engines.base import Data, Engine, Epoch, Gradients, Regularization, Trainer
-from chainrule.engines.native import NativeEngine, PredictFew, few_rows, lacks
+from chainrule.engines.native import (
+    NativeEngine,
+    PredictFew,
+    few_rows,
+    instruction_set,
+    lacks,
+)
 from chainrule.engines.randomness import shuffled
 from chainrule.engines.reference import NumpyEngine
 from chainrule.engines.threads import limited
@@ -24,6 +30,7 @@ __all__ = [
     "Trainer",
     "choose",
     "few_rows",
+    "instruction_set",
     "limited",
     "shuffled",
 ]

@@ -198,9 +198,24 @@ def _rule(optimizer: Optimizer) -> tuple[str, tuple[str, ...]] | None:
     return None
 
 
+def instruction_set() -> str:
+    """Return the name of the kernels that run here.
+
+    Raises
+    ------
+    InputError
+        If the environment variable CHAINRULE_INSTRUCTION_SET names none that this machine has.
+    """
+    try:
+        return _core.instruction_set()
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
 @functools.lru_cache(maxsize=256)
 def _network(architecture: Architecture) -> _core.Network:
     """Return the description of an architecture in the core."""
+    instruction_set()  # before anything is computed
     layers = []
     sizes = architecture.layer_sizes
     for n_in, n_out, activation in zip(sizes, sizes[1:], architecture.activations, strict=False):
@@ -220,6 +235,10 @@ def _rows(X: Any, dtype: Any) -> Any:
         return None
     if isinstance(X, np.ndarray):
         return X if X.dtype in _READABLE else X.astype(dtype)
+    try:
+        X.check_format(full_check=True)  # the core trusts its indices
+    except ValueError as error:
+        raise InputError(f"X is no valid CSR matrix: {error}") from None
     entries = X.data if X.data.dtype in _READABLE else X.data.astype(dtype)
     parts = tuple(np.ascontiguousarray(part) for part in (entries, X.indices, X.indptr))
     return (*parts, X.shape[1])

@@ -135,6 +135,7 @@ class Checkpoint:
         monitor.history.__dict__.update(History.from_dict(progress["history"]).__dict__)
         monitor.history.engine_reason = engine_reason
         monitor.progress.epoch = monitor.history.epochs
+        monitor.progress.seconds = monitor.history.seconds
         monitor.progress.stop_reason = progress["stop_reason"]
         self.settings.schedule.restore(progress["schedule"])
         if stopping:

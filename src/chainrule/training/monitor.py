@@ -58,7 +58,9 @@ class Monitor:
         self.callbacks = [*([early_stopping] if early_stopping else []), *callbacks]
         self.best = parameters.copy()
         """The parameters of the best epoch; until one is complete, those from before training."""
-        self.progress = Progress(architecture, parameters, epochs, epoch=history.epochs)
+        self.progress = Progress(
+            architecture, parameters, epochs, epoch=history.epochs, seconds=history.seconds
+        )
 
     def __enter__(self) -> Monitor:
         self.begin()
@@ -92,13 +94,14 @@ class Monitor:
         history.loss.append(loss)
         history.learning_rate.append(learning_rate)
         history.epoch_seconds.append(now - self.started)
+        progress.seconds += now - self.started
         self.started = now
         monitored = history.monitored
         if not history.best_epoch or monitored[-1] < monitored[history.best_epoch - 1]:
             history.best_epoch = history.epochs
             np.copyto(self.best, self.parameters)
         progress.epoch, progress.loss = history.epochs, loss
-        progress.learning_rate, progress.seconds = learning_rate, history.seconds
+        progress.learning_rate = learning_rate
         for callback in self.callbacks:
             callback.on_epoch_end(progress)
         return bool(progress.stop_reason)
