@@ -61,6 +61,7 @@ def inputs(
         X = _from_frame(X)
     elif hasattr(X, "tocsr"):
         X = X.tocsr()
+        _require_valid(X)
     X = _numeric("X", X)
     if X.ndim != 2:
         hint = f"for one sample pass X[None, :] ({n_inputs} numbers)" if X.ndim == 1 else ""
@@ -278,6 +279,16 @@ def _numeric(what: str, values: Any) -> Any:
             "encode it first"
         )
     return array
+
+
+def _require_valid(X: Any) -> None:
+    """Refuse a CSR matrix whose indices lead outside of it: engines trust them."""
+    try:
+        if (np.diff(X.indptr) < 0).any():
+            raise ValueError("indptr must not fall")
+        X.check_format(full_check=True)
+    except ValueError as error:
+        raise InputError(f"X is a damaged CSR matrix: {error}") from None
 
 
 def _require_finite(what: str, values: Any, dtype: str, names: Sequence[str] | None) -> None:

@@ -176,7 +176,7 @@ class Network:
         InputError
             If X has another number of columns, or something that is not a finite number.
         """
-        if type(X) is np.ndarray and X.dtype.kind == "f" and (few := self._predict_few):
+        if type(X) is np.ndarray and X.dtype.kind in "fiub" and (few := self._predict_few):
             outputs = few(self.parameters, X)
             if outputs is not None:
                 return outputs

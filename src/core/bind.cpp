@@ -29,26 +29,27 @@ class View {
         if (array.is_none()) return;
         const int flags = PyBUF_FORMAT | PyBUF_STRIDES | (writable ? PyBUF_WRITABLE : 0);
         if (PyObject_GetBuffer(array.ptr(), &buffer_, flags)) throw nb::python_error();
+        const char* format = buffer_.format;
+        if (std::strchr("=@^", *format)) format++;  // rows that are not aligned, say
+        if (std::strchr("efdbhilq?BHILQ", *format) && !format[1]) format_ = *format;
     }
-    View(View&& other) noexcept : buffer_(std::exchange(other.buffer_, {})) {}
+    View(View&& other) noexcept
+        : buffer_(std::exchange(other.buffer_, {})), format_(other.format_) {}
     ~View() {
         if (buffer_.obj) PyBuffer_Release(&buffer_);
     }
 
-    // Whether it has rows and columns of the core's own types.
-    bool is_plain() const {
-        return buffer_.ndim == 2 && std::strchr("fd", *buffer_.format) && !buffer_.format[1];
-    }
+    // Whether it has rows and columns of a type that is read as it is.
+    bool is_plain() const { return buffer_.ndim == 2 && format_; }
 
     // As samples: rows, or one column if there is one dimension.
     Source source() const {
         Source s;
         if (!buffer_.obj) return s;
         require(buffer_.ndim == 1 || buffer_.ndim == 2, "the core takes one or two dimensions");
-        require(std::strlen(buffer_.format) == 1 && std::strchr("efdbhilq?BHILQ", *buffer_.format),
-                "the core does not read arrays of this dtype");
+        require(format_, "the core does not read arrays of this dtype");
         s.data = static_cast<const char*>(buffer_.buf);
-        s.format = *buffer_.format;
+        s.format = format_;
         s.rows = buffer_.shape[0];
         s.row_stride = buffer_.strides[0];
         s.columns = buffer_.ndim == 2 ? buffer_.shape[1] : 1;
@@ -60,20 +61,21 @@ class View {
     template <class T>
     T* data(long n) const {
         if (!buffer_.obj) return nullptr;
-        require(buffer_.format[0] == (sizeof(T) == 4 ? 'f' : 'd') && !buffer_.format[1] &&
-                    buffer_.len == n * long(sizeof(T)) && PyBuffer_IsContiguous(&buffer_, 'C'),
-                "the core takes contiguous arrays of the parameters' dtype and of this length");
+        const char* formats = std::is_same_v<T, float> ? "f" : std::is_same_v<T, double> ? "d" : "lq";
+        require(format_ && std::strchr(formats, format_) && buffer_.len == n * long(sizeof(T)) && PyBuffer_IsContiguous(&buffer_, 'C'),
+                "the core takes contiguous arrays in order, of the parameters' dtype and this length");
         return static_cast<T*>(buffer_.buf);
     }
 
     // Calls work(T{}) for the type of its numbers.
     template <class Work>
     auto by_dtype(const Work& work) const {
-        return *buffer_.format == 'f' ? work(float{}) : work(double{});
+        return format_ == 'f' ? work(float{}) : work(double{});
     }
 
   private:
     Py_buffer buffer_{};
+    char format_ = 0;  // of its numbers; 0 if the core does not read them
 };
 
 // X, Y and weights. X may be (entries, indices, starts, columns) of a CSR matrix.
@@ -82,15 +84,23 @@ class SampleViews {
     SampleViews(const NetworkSpec& spec, nb::handle X, nb::handle Y, nb::handle weight) {
         if (nb::isinstance<nb::tuple>(X)) {
             const nb::tuple parts = nb::borrow<nb::tuple>(X);
-            samples.X = add(parts[0]);
-            const Source indices = add(parts[1]), starts = add(parts[2]);
-            samples.X.indices = indices.data;
-            samples.X.starts = starts.data;
+            require(parts.size() == 4, "a sparse matrix has four parts");
+            const Source entries = add(parts[0]), indices = add(parts[1]), starts = add(parts[2]);
+            const auto contiguous = [](const Source& s, long size) {
+                return s.columns == 1 && (s.row_stride == size || s.rows < 2);
+            };
+            const bool wide = starts.format != 'i';
+            require(std::strchr("ilq", starts.format) && indices.format == starts.format &&
+                        starts.rows > 0 && contiguous(starts, wide ? 8 : 4) &&
+                        contiguous(indices, wide ? 8 : 4) &&
+                        contiguous(entries, entries.column_stride),
+                    "the arrays of a sparse matrix must be contiguous, its indices of one dtype");
+            samples.X = entries;
             samples.X.rows = starts.rows - 1;
             samples.X.columns = nb::cast<long>(parts[3]);
-            samples.X.wide_indices = starts.row_stride == 8;
-            require(starts.row_stride == indices.row_stride || !indices.rows,
-                    "the index arrays of a sparse matrix must be contiguous, and of one dtype");
+            samples.X.indices = indices.data;
+            samples.X.starts = starts.data;
+            samples.X.wide_indices = wide;
         } else {
             samples.X = add(X);
         }
@@ -188,9 +198,11 @@ class PyTrainer {
             };
             read_parameters = [=] { trainer->read_parameters(); };
             write_state = [=](int slot, nb::handle to) {
+                require(slot >= 0 && slot < state_slots(rule.kind), "no such array of the state");
                 trainer->write_state(slot, View(to, true).data<T>(n));
             };
             read_state = [=](int slot, nb::handle from) {
+                require(slot >= 0 && slot < state_slots(rule.kind), "no such array of the state");
                 trainer->read_state(slot, View(from).data<T>(n));
             };
         });
@@ -213,7 +225,8 @@ std::vector<double> train(const std::vector<Job>& jobs, int threads) {
     std::vector<View> views;
     std::vector<Epoch> epochs;
     for (const auto& [trainer, number, batch_size, shuffle, seed, steps] : jobs) {
-        require(batch_size > 0 && number >= 0, "batches and epochs are counted");
+        require(trainer && !steps.is_none() && batch_size > 0 && number >= 0,
+                "training takes a trainer, counted epochs and batches, and numbers for each step");
         views.emplace_back(steps);
         const long n_steps = ceil_div(trainer->samples(), batch_size);
         const double* numbers = views.back().data<double>(4 * n_steps);
@@ -253,6 +266,11 @@ NB_MODULE(_core, module) {
             new (self) NetworkSpec{{}, {find<Loss>(loss), parameter}, bias};
             for (const auto& [in, out, name, value] : layers)
                 self->layers.push_back({in, out, {find<Activation>(name), value}});
+            require(!layers.empty(), "a network has layers");
+            for (std::size_t l = 0; l < layers.size(); l++)
+                require(self->layers[l].in > 0 && self->layers[l].out > 0 &&
+                            (l == 0 || self->layers[l].in == self->layers[l - 1].out),
+                        "each layer takes what the one before it gives");
         })
         .def("predict_few", &predict_few_rows);
 
@@ -296,8 +314,7 @@ NB_MODULE(_core, module) {
 
     module.def("shuffle", [](nb::handle order, uint64_t seed, uint64_t epoch) {
         const View view(order, true);
-        const Source s = view.source();
-        require(s.format == 'l' || s.format == 'q', "the order is of int64");
-        shuffle(reinterpret_cast<int64_t*>(const_cast<char*>(s.data)), s.rows, seed, epoch);
+        const long n = view.source().rows;
+        shuffle(view.data<int64_t>(n), n, seed, epoch);
     });
 }

@@ -56,7 +56,8 @@ double evaluate(const NetworkSpec& spec, const T* parameters, const Samples& sam
     const WayBack way{answers.by_parameters != nullptr, answers.by_inputs || answers.jacobian,
                       false};
     Model<T> model(spec, parameters, way.to_inputs);
-    const long chunk = std::min(rows, chunk_rows(spec));
+    // Small enough for the cache, unless larger products are to be had for a gradient.
+    const long chunk = std::min(rows, way.to_parameters ? chunk_rows(spec) : 512);
     Pass<T> pass(model, samples, chunk, way);
     Arrays<T> gradient;
     if (way.to_parameters) gradient = arrays_for<T>(spec);
@@ -87,7 +88,10 @@ double evaluate(const NetworkSpec& spec, const T* parameters, const Samples& sam
                 copy_rows(pass.by_inputs(), first, last, in,
                           answers.jacobian + (row * out + k) * in, out * in);
             }
-            if (!samples.Y.data) continue;
+            if (!samples.Y.data) {
+                me.barrier.wait();  // the rows of the next chunk may be shared out differently
+                continue;
+            }
             pass.losses(start, first, last, total);
             if (way.to_parameters || way.to_inputs) pass.backward(first, last);
             if (answers.by_inputs)

@@ -25,6 +25,7 @@ struct Update {
     Optimizer kind;
     T eta, momentum, beta1, rest1, beta2, rest2, unbias2, epsilon, by_m, by_g, kept, weight_decay;
     T grow, shrink, smallest, largest;
+    T scale;  // of the gradient
 };
 
 // Which outputs of one layer are dropped in one step.
@@ -61,6 +62,7 @@ struct Kernels {
     void (*gradient_block)(long n, const T* phi, const T* lambda, long rows, long columns,
                            bool add, T* g);
     void (*sum_rows)(long n, const T* lambda, bool add, T* sums);
+    double (*squares)(const T* g, long rows, long columns);
     void (*add_penalty)(T l2, T l1, const T* w, T* g, long rows, long columns);
     void (*update)(const Update<T>&, T* theta, T* state1, T* state2, const T* g, long rows,
                    long columns);

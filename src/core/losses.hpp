@@ -167,13 +167,13 @@ T cross_entropy_of_softmax(long row, long n, Panels<T> x, Panels<T> targets, T s
 // Means, then as many log-variances s: (s + (mean - y)^2 exp(-s)) / 2. Below a variance of 1e-6
 // the precision goes on as its tangent.
 template <class T>
-T gaussian_nll(long row, long n, Panels<T> outputs, Panels<T> targets, T share) {
-    T total = 0;
+double gaussian_nll(long row, long n, Panels<T> outputs, Panels<T> targets, T share) {
+    double total = 0;  // in double, because its terms may cancel
     for (long i = 0; i < n / 2; i++) {
         T &mean = *entry(outputs, row, i), &s = *entry(outputs, row, n / 2 + i);
         const auto [value, slope] = exponential<T>(broadcast(-s), T(13.815510557964274104));
         const T d = mean - *entry(targets, row, i), precision = value[0];
-        total += (s + d * d * precision) * T(0.5);
+        total += (s + double(d) * d * precision) * 0.5;
         mean = d * precision * share;
         s = (T(1) - d * d * slope[0]) * T(0.5) * share;
     }

@@ -24,7 +24,7 @@ void update(const Update<T>& u, T* theta_at, T* state1, T* state2, const T* g_at
                 V theta = load(theta_at + i), first = {}, second = {};
                 if (state1) first = load(state1 + i);
                 if (state2) second = load(state2 + i);
-                rule(theta, first, second, load(g_at + i));
+                rule(theta, first, second, load(g_at + i) * u.scale);
                 store(theta_at + i, theta);
                 if (state1) store(state1 + i, first);
                 if (state2) store(state2 + i, second);
@@ -89,6 +89,19 @@ void update(const Update<T>& u, T* theta_at, T* state1, T* state2, const T* g_at
                 theta -= sign<T>(h) * s;
             });
     }
+}
+
+// The sum of the squares of a block.
+template <class T>
+double squares(const T* g, long rows, long columns) {
+    double total = 0;
+    for (long r = 0; r < rows; r++) {
+        Vec<T> row = {};
+        for (long i = r * panel<T>; i < r * panel<T> + columns; i += lanes<T>)
+            row += load(g + i) * load(g + i);
+        total += sum<T>(row);
+    }
+    return total;
 }
 
 // g += l2 w + l1 sign(w): the gradient of the penalty.

@@ -118,6 +118,7 @@ template <class T>
 void multiply_narrow(long first, long last, long depth, long columns, Panels<T> a,
                      Panels<T> b_transposed, const T* bias, Panels<T> c) {
     for (long r = first; r < last; r++) {
+        std::memset(c.at(0, r), 0, 128);  // the empty columns as well
         for (long j = 0; j < columns; j++) {
             Vec<T> sums = {};
             for (long p = 0; p * panel<T> < depth; p++)

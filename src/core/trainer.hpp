@@ -77,6 +77,7 @@ class Trainer {
                 const auto [eta, by_m, by_g, unbias2] = epoch.steps[s];
                 update.eta = T(eta), update.by_m = T(by_m), update.by_g = T(by_g);
                 update.unbias2 = T(unbias2), update.kept = T(1 - eta * optimizer_.weight_decay);
+                update.scale = 1;
                 const Step step{start, std::min(epoch.batch_size, n - start), t, masks(epoch, t),
                                 update};
                 const double step_weight = pass_->total_weight(start, start + step.size);
@@ -198,26 +199,21 @@ class Trainer {
         });
     }
 
-    void update_whole(const Step& step, const Member& me, const Share& share) {
-        const auto each_entry = [&](const Block& block, auto use) {
-            T* by_weights = model_.weights(block, gradient_);
-            for (long i = 0; i < block.rows; i++)
-                for (long j = 0; j < block.columns; j++) use(by_weights[i * panel<T> + j]);
-            for (long j = 0; block.has_bias && j < block.columns; j++)
-                use(model_.biases(block, gradient_)[j]);
-        };
+    void update_whole(Step& step, const Member& me, const Share& share) {
         for_blocks(share, [&](const Block& block) {
             penalize(block, model_.weights(block, gradient_));
-            double sum = 0;
-            each_entry(block, [&](T g) { sum += double(g) * double(g); });
-            squares_[&block - model_.blocks.data()] = sum;
+            double& squares = squares_[&block - model_.blocks.data()];
+            squares = model_.kernels.squares(model_.weights(block, gradient_), block.rows,
+                                             block.columns);
+            if (block.has_bias)
+                squares += model_.kernels.squares(model_.biases(block, gradient_), 1, block.columns);
         });
         me.barrier.wait();
         double square = 0;
         for (double part : squares_) square += part;
         const double norm = std::sqrt(square), longest = regularization_.gradient_clip;
+        if (norm > longest) step.update.scale = T(longest / norm);
         for_blocks(share, [&](const Block& block) {
-            if (norm > longest) each_entry(block, [&](T& g) { g *= T(longest / norm); });
             update(block, step, model_.weights(block, gradient_), model_.biases(block, gradient_));
         });
         me.barrier.wait();

@@ -100,7 +100,8 @@ class NativeEngine:
         else:
             work = sum(trainer.operations * trainer.n_samples for trainer, _ in epochs)
             n = min(len(epochs), threads.for_work(work))
-        return _core.train(jobs, n)
+        with _memory(epochs[0][0].architecture):
+            return _core.train(jobs, n)
 
 
 class NativeTrainer:
@@ -123,7 +124,7 @@ class NativeTrainer:
         self._optimizer = optimizer
         self._scalars = {k: v for k, v in optimizer.init(parameters[:0]).items() if v.size}
         clip = regularization.gradient_clip
-        self._like, self.n_samples = parameters, len(data)
+        self.architecture, self._like, self.n_samples = architecture, parameters, len(data)
         self.operations = 6 * architecture.n_parameters
         """Floating point operations for one sample."""
         with _memory(architecture):
@@ -235,10 +236,6 @@ def _rows(X: Any, dtype: Any) -> Any:
         return None
     if isinstance(X, np.ndarray):
         return X if X.dtype in _READABLE else X.astype(dtype)
-    try:
-        X.check_format(full_check=True)  # the core trusts its indices
-    except ValueError as error:
-        raise InputError(f"X is no valid CSR matrix: {error}") from None
     entries = X.data if X.data.dtype in _READABLE else X.data.astype(dtype)
     parts = tuple(np.ascontiguousarray(part) for part in (entries, X.indices, X.indptr))
     return (*parts, X.shape[1])
