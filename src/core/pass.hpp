@@ -139,9 +139,9 @@ class Pass {
     // Shuffled rows are where no hardware expects them: ask for those about 8 KiB ahead.
     void prefetch(long i) const {
         const Source& x = samples_.X;
-        if (!samples_.order || x.starts || x.column_stride > 8) return;
+        if (!samples_.order || x.starts || x.column_stride < 1 || x.column_stride > 8) return;
         const long bytes = x.columns * x.column_stride;
-        const long ahead = i + std::min(64l, 1 + 8192 / (bytes + 1));
+        const long ahead = i + std::min(64l, 1 + 8192 / bytes);
         if (ahead >= x.rows) return;
         const char* row = x.row(samples_.row(ahead));
         for (long b = 0; b < bytes; b += 64) __builtin_prefetch(row + b);

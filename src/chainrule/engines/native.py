@@ -236,6 +236,9 @@ def _rows(X: Any, dtype: Any) -> Any:
         return None
     if isinstance(X, np.ndarray):
         return X if X.dtype in _READABLE else X.astype(dtype)
+    if X.data.dtype.kind != "f" and not X.has_canonical_format:
+        X = X.copy()  # SciPy adds up entries of one place in their own type
+        X.sum_duplicates()
     entries = X.data if X.data.dtype in _READABLE else X.data.astype(dtype)
     parts = tuple(np.ascontiguousarray(part) for part in (entries, X.indices, X.indptr))
     return (*parts, X.shape[1])
