@@ -7,13 +7,29 @@ BIN := $(VENV)/bin
 BUILD_INPUTS := pyproject.toml CMakeLists.txt $(wildcard src/core/*)
 PYTHON_FILES := $(sort $(shell find src/chainrule -name '*.py'))
 
-.PHONY: demo test lint format bench docs clean FORCE
+# Builds the C++ tests of the core in build/$(1) and runs them; with compiler flags $(2), a smaller
+# selection of those that match $(3).
+define test_core
+	$(BIN)/cmake -G Ninja -D CMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -S . -B build/$(1) \
+		-D CHAINRULE_TESTS=ON $(if $(2),-D CHAINRULE_QUICK=ON -D CMAKE_CXX_FLAGS="-g1 $(2)")
+	$(BIN)/cmake --build build/$(1)
+	$(BIN)/ctest --test-dir build/$(1) --output-on-failure $(if $(3),--tests-regex $(3))
+endef
+
+.PHONY: demo test sanitize lint format bench docs clean FORCE
 
 demo: $(VENV)/.installed
 	$(BIN)/chainrule train
 
-test: $(VENV)/.test
+test: $(VENV)/.test $(VENV)/.native
 	$(BIN)/python -m pytest
+	$(call test_core,core)
+
+# The tests of the core while the compiler's own checks watch: of memory and of what C++ leaves
+# undefined, then of threads.
+sanitize: $(VENV)/.native
+	$(call test_core,sanitize-memory,-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all,.)
+	$(call test_core,sanitize-threads,-fsanitize=thread,threads)
 
 lint: $(VENV)/.test $(VENV)/.lint
 	$(BIN)/ruff format --check .
@@ -25,7 +41,7 @@ format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m benchmarks.step_time
+	$(BIN)/chainrule bench --output build/bench
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs

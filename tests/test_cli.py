@@ -17,6 +17,8 @@ from sklearn.datasets import load_diabetes, load_iris
 
 import chainrule as cr
 from chainrule import loading, tables
+from chainrule.benchmarks import peers
+from chainrule.benchmarks.plan import Plan
 from chainrule.cli import main
 
 PROGRAM = [sys.executable, "-c", "import sys; from chainrule.cli import main; sys.exit(main())"]
@@ -397,3 +399,40 @@ def test_help_does_not_wait_for_the_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "set()\n"
+
+
+def test_bench_measures_and_writes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "installed", lambda task: ["chainrule"])
+    monkeypatch.setattr(peers, "missing_packages", lambda: ["jax"])
+    monkeypatch.setattr(Plan, "seconds", 0.001)
+    options = "bench --only steps --workloads w5 --threads 1 --rounds 1 --output out"
+    code, out, err = run(*options.split())
+    assert code == 0
+    assert "not installed: jax (pip install 'chainrule[bench]'" in err
+    assert re.search(r"^same work: .*\n  chainrule \(\w+\): the loss by", out, re.M)
+    assert re.search(r"^training step, w5 .*1 core; sgemm \d+ GFLOP/s$", out, re.M)
+    assert re.search(r"^chainrule \(\w+\) +[\d.]+ +[\d.]+ +\d+% +1$", out, re.M)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["benchmarks.json"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--workloads w9", "workload 'w9' is not known"),
+        ("--threads 0", "--threads must be numbers of cores"),
+        ("--threads 99999", "needs 99999 cores"),
+        ("--only step", "did you mean 'steps'"),
+        ("--output file", "(File exists): name another"),
+        ("--output no/folder", "name another"),
+        ("--rounds 0", "--rounds"),
+    ],
+)
+def test_a_mistake_of_bench_is_one_sentence(
+    run: Run, tmp_path: Path, options: str, words: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, err = run("bench", *options.split())
+    assert code == 2
+    assert words in one_sentence(err)

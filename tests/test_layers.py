@@ -29,7 +29,7 @@ FLOORS = [
     {"batches", "history", "callbacks"},
     {"training", "tracing", "checks", "proof", "files", "interchange"},
     {"network"},
-    {"loading"},
+    {"loading", "together"},
     {"estimators", "tables", "forms"},
     {"benchmarks"},
     {"cli"},

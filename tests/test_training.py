@@ -229,5 +229,7 @@ def test_an_optimizer_of_your_own() -> None:
     X, Y = problem()
     net = network()
     before = net.loss_value(X, Y)
-    assert net.fit(X, Y, optimizer=SignDescent(), epochs=5, engine="numpy").optimizer == "SignDescent"
+    assert (
+        net.fit(X, Y, optimizer=SignDescent(), epochs=5, engine="numpy").optimizer == "SignDescent"
+    )
     assert net.loss_value(X, Y) < before

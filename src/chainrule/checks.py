@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import batches, equations
+from chainrule import batches, engines, equations
 from chainrule.activations import Activation
 from chainrule.architecture import Architecture, Parametrized
 from chainrule.cost import BatchCost
-from chainrule import engines
 from chainrule.engines import Data
 from chainrule.errors import InputError
 from chainrule.numerics import Array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -89,6 +90,8 @@ def train_many(
             )
         for i, chosen in enumerate(each):
             chosen[name] = value[i] if isinstance(value, list) else value
+    for chosen in each:  # one that counts the epochs of its own network
+        chosen["early_stopping"] = copy.copy(chosen["early_stopping"])
     checked: dict[Any, tuple[Data, tuple[str, ...] | None]] = {}
     tasks = []
     for net, chosen in zip(networks, each, strict=True):

@@ -31,7 +31,7 @@ class NativeEngine:
     def predict(self, architecture: Architecture, parameters: Array, X: Any) -> Array:
         """Return the outputs, of shape (n, n_outputs)."""
         outputs = np.empty((X.shape[0], architecture.n_outputs), parameters.dtype)
-        self._evaluate(architecture, parameters, (X,), 2, outputs=outputs)
+        self._evaluate(architecture, parameters, (X, None, None), 2, outputs=outputs)
         return outputs
 
     def loss(self, architecture: Architecture, parameters: Array, data: Data) -> float:
@@ -55,7 +55,8 @@ class NativeEngine:
         """Return d outputs / d inputs, of shape (n, n_outputs, n_inputs)."""
         shape = (X.shape[0], architecture.n_outputs, architecture.n_inputs)
         result = np.empty(shape, parameters.dtype)
-        self._evaluate(architecture, parameters, (X,), 2 * (1 + shape[1]), jacobian=result)
+        samples = (X, None, None)
+        self._evaluate(architecture, parameters, samples, 2 * (1 + shape[1]), jacobian=result)
         return result
 
     def _evaluate(
@@ -69,9 +70,12 @@ class NativeEngine:
         """Fill the arrays that are asked for, at so many operations a parameter and sample."""
         n = threads.for_work(operations * architecture.n_parameters * samples[0].shape[0])
         network = _network(architecture)
-        rows = (_rows(array, parameters.dtype) for array in samples)
+        X, Y, weight = (_rows(array, parameters.dtype) for array in samples)
         with _memory(architecture):
-            return _core.evaluate(network, parameters, *rows, threads=n, **answers)
+            return _core.evaluate(
+                network, parameters, X, Y, weight, n, answers.get("outputs"),
+                answers.get("by_parameters"), answers.get("by_inputs"), answers.get("jacobian"),
+            )  # fmt: skip
 
     def trainer(
         self,

@@ -74,7 +74,7 @@ def kept(shape: tuple[int, int], probability: float, seed: int, place: tuple[int
     """
     key = key_of(seed ^ _BITS, *place)
     i = np.arange(shape[0] * shape[1], dtype=np.uint32).reshape(shape)
-    x = i * np.uint32(0x9E3779B9) + np.uint32(key & 0xFFFFFFFF)
+    x: Array = i * np.uint32(0x9E3779B9) + np.uint32(key & 0xFFFFFFFF)
     x = (x ^ (x >> 16)) * np.uint32(0x21F0AAAD)
     x ^= np.uint32(key >> 32)
     x = (x ^ (x >> 15)) * np.uint32(0x735A2D97)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import activations
 from chainrule.activations import Activation
 from chainrule.architecture import Architecture, assemble
 from chainrule.errors import InputError, MissingExtraError
