@@ -177,6 +177,7 @@ double gaussian_nll(long row, long n, Panels<T> outputs, Panels<T> targets, T sh
         mean = d * precision * share;
         s = (T(1) - d * d * slope[0]) * T(0.5) * share;
     }
+    for (long i = n; i % lanes<T>; i++) *entry(outputs, row, i) = 0;
     return total;
 }
 

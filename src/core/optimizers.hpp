@@ -91,17 +91,15 @@ void update(const Update<T>& u, T* theta_at, T* state1, T* state2, const T* g_at
     }
 }
 
-// The sum of the squares of a block.
+// The sum of the squares of a block: in double, because a gradient that is to be clipped is large.
 template <class T>
 double squares(const T* g, long rows, long columns) {
-    double total = 0;
-    for (long r = 0; r < rows; r++) {
-        Vec<T> row = {};
-        for (long i = r * panel<T>; i < r * panel<T> + columns; i += lanes<T>)
-            row += load(g + i) * load(g + i);
-        total += sum<T>(row);
-    }
-    return total;
+    double sums[8] = {};  // enough chains for vectors of doubles
+    for (long r = 0; r < rows; r++)
+        for (long i = r * panel<T>; i < r * panel<T> + columns; i += 8)
+            for (int j = 0; j < 8; j++) sums[j] += double(g[i + j]) * double(g[i + j]);
+    for (int j = 1; j < 8; j++) sums[0] += sums[j];
+    return sums[0];
 }
 
 // g += l2 w + l1 sign(w): the gradient of the penalty.
