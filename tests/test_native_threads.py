@@ -237,3 +237,24 @@ def test_numbers_below_the_normal_range_are_as_before(
     seen += [twin.predict(small[:, None])[:, 0], twin.predict(np.tile(small, 3)[:, None])[:3, 0]]
     for result in seen:
         np.testing.assert_array_equal(result.view(np.int32), bits)
+
+
+def test_the_pace_tries_both_and_takes_the_faster_one() -> None:
+    pace, small = threads.Pace(), 2e6
+    seconds = {2: 5.0, 1: 3.0}
+    chosen = []
+    for epoch in range(80):
+        n = pace.choose(2, small)
+        pace.took(n, seconds[n])
+        chosen.append(n)
+        if epoch == 40:  # the machine changes: two are faster from now on
+            seconds[2] = 1.0
+    assert chosen[:2] == [2, 1]
+    assert set(chosen[2:30]) == {1}
+    assert chosen[-10:] == [2] * 10
+
+
+def test_large_steps_and_single_threads_need_no_trial() -> None:
+    pace = threads.Pace()
+    assert [pace.choose(8, 1e9) for _ in range(3)] == [8, 8, 8]
+    assert [pace.choose(1, 2e6) for _ in range(3)] == [1, 1, 1]

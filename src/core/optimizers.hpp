@@ -18,13 +18,13 @@ template <class T>
 void update(const Update<T>& u, T* theta_at, T* state1, T* state2, const T* g_at, long rows,
             long columns) {
     using V = Vec<T>;
-    const auto each = [&](auto rule) {
+    const auto each = [=, scale = u.scale](auto rule) {
         for (long r = 0; r < rows; r++)
             for (long i = r * panel<T>; i < r * panel<T> + columns; i += lanes<T>) {
                 V theta = load(theta_at + i), first = {}, second = {};
                 if (state1) first = load(state1 + i);
                 if (state2) second = load(state2 + i);
-                rule(theta, first, second, load(g_at + i) * u.scale);
+                rule(theta, first, second, load(g_at + i) * scale);
                 store(theta_at + i, theta);
                 if (state1) store(state1 + i, first);
                 if (state2) store(state2 + i, second);

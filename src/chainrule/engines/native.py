@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -95,17 +96,18 @@ class NativeEngine:
              trainer.step_numbers(epoch))
             for trainer, epoch in epochs
         ]  # fmt: skip
-        if len(epochs) == 1:
-            ((trainer, epoch),) = epochs
-            n = threads.for_work(
-                trainer.operations * min(epoch.batch_size, trainer.n_samples),
-                len(epoch.learning_rates),
-            )
-        else:
-            work = sum(trainer.operations * trainer.n_samples for trainer, _ in epochs)
-            n = min(len(epochs), threads.for_work(work))
         with _memory(epochs[0][0].architecture):
-            return _core.train(jobs, n)
+            if len(epochs) > 1:
+                work = sum(trainer.operations * trainer.n_samples for trainer, _ in epochs)
+                return _core.train(jobs, min(len(epochs), threads.for_work(work)))
+            ((trainer, epoch),) = epochs
+            step = trainer.operations * min(epoch.batch_size, trainer.n_samples)
+            most = threads.for_work(step, len(epoch.learning_rates))
+            n = trainer.pace.choose(most, step)
+            start = time.perf_counter()
+            losses = _core.train(jobs, n)
+            trainer.pace.took(n, time.perf_counter() - start)
+            return losses
 
 
 class NativeTrainer:
@@ -131,6 +133,7 @@ class NativeTrainer:
         self.architecture, self._like, self.n_samples = architecture, parameters, len(data)
         self.operations = 6 * architecture.n_parameters
         """Floating point operations for one sample."""
+        self.pace = threads.Pace()
         with _memory(architecture):
             self.core = _core.Trainer(
                 _network(architecture), parameters, name, numbers, regularization.l2,

@@ -14,6 +14,10 @@ from typing import Any
 _STEP_OPERATIONS = 6e5
 _CALL_OPERATIONS = 2e7
 
+# With steps of more than this, several threads are faster wherever they are.
+_SURE_OPERATIONS = 3e7
+_EPOCHS_BETWEEN_TRIALS = 32
+
 _limit: ContextVar[int | None] = ContextVar("limit", default=None)
 
 
@@ -50,6 +54,34 @@ def for_work(step: float, steps: int = 1) -> int:
     """Return the threads for so many steps of so many floating point operations."""
     useful = int(min(step / _STEP_OPERATIONS, step * steps / _CALL_OPERATIONS))
     return 1 if useful < 2 else max(1, min(useful, available()))
+
+
+class Pace:
+    """Finds out, from epoch to epoch, whether several threads are faster than one.
+
+    For small steps that depends on how far apart the processors are and on who else uses them,
+    which may change while a run goes on. Every number of threads gives the same bits, so the
+    numbers of one run may differ.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, float] = {}
+        self._epochs = 0
+
+    def choose(self, most: int, step: float) -> int:
+        """Return the threads for the next epoch: up to `most`, for so many operations a step."""
+        if most == 1 or step > _SURE_OPERATIONS:
+            return most
+        self._epochs += 1
+        for n in (most, 1):
+            if n not in self._seconds:
+                return n
+        faster, slower = sorted((most, 1), key=lambda n: self._seconds[n])
+        return slower if self._epochs % _EPOCHS_BETWEEN_TRIALS == 0 else faster
+
+    def took(self, n: int, seconds: float) -> None:
+        """Be told what an epoch took with n threads."""
+        self._seconds[n] = seconds
 
 
 def _processors() -> int:
