@@ -1,8 +1,8 @@
 // The only file of the core that knows Python: it turns arrays into pointers, releases the
 // interpreter's lock while the core works, and asks it now and then whether Ctrl-C was pressed.
 //
-// Everything is checked by chainrule/engines/native.py before it comes here; what is checked
-// again is what could otherwise reach beyond the end of an array.
+// Everything is checked before it comes here (chainrule/batches.py, the indices of a sparse matrix
+// too); what is checked again is what every caller could get wrong: types, lengths, shapes.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -25,10 +25,15 @@ void require(bool condition, const char* what) {
 // An array of the user's, held while this lives; None is an array without data.
 class View {
   public:
-    explicit View(nb::handle array, bool writable = false) {
+    // With `try_only`, what is no array counts as None.
+    explicit View(nb::handle array, bool writable = false, bool try_only = false) {
         if (array.is_none()) return;
         const int flags = PyBUF_FORMAT | PyBUF_STRIDES | (writable ? PyBUF_WRITABLE : 0);
-        if (PyObject_GetBuffer(array.ptr(), &buffer_, flags)) throw nb::python_error();
+        if (PyObject_GetBuffer(array.ptr(), &buffer_, flags)) {
+            if (!try_only) throw nb::python_error();
+            PyErr_Clear();
+            return;
+        }
         const char* format = buffer_.format;
         if (std::strchr("=@^", *format)) format++;  // rows that are not aligned, say
         if (std::strchr("efdbhilq?BHILQ", *format) && !format[1]) format_ = *format;
@@ -127,12 +132,13 @@ class SampleViews {
 class Signals {
   public:
     bool operator()() {
+        if (std::this_thread::get_id() != caller_ || raised_) return raised_;
         const auto now = Clock::now();
-        if (now > next_ && std::this_thread::get_id() == caller_ && !raised_) {
-            next_ = now + interval;
-            nb::gil_scoped_acquire lock;
-            if (PyErr_CheckSignals()) raised_ = true;
-        }
+        if (now < next_) return false;
+        next_ = now + interval;
+        const DenormalsFlushed as_python_expects(false);
+        nb::gil_scoped_acquire lock;
+        if (PyErr_CheckSignals()) raised_ = true;
         return raised_;
     }
     void raise_if_pressed() const {
@@ -148,20 +154,26 @@ class Signals {
     std::atomic<bool> raised_{false};
 };
 
+nb::handle numpy_empty;  // numpy.empty, found when the module is loaded
+
 // The outputs for up to four rows of a plain array, sooner than Python can look at it: None where
 // it is anything else, or has something not finite, so that the caller must look.
 nb::object predict_few_rows(const NetworkSpec& spec, nb::handle parameters, nb::handle X) {
-    static const nb::handle empty = nb::object(nb::module_::import_("numpy").attr("empty")).release();
-    if (!PyObject_CheckBuffer(X.ptr())) return nb::none();
-    const View x(X), theta(parameters);
-    const Source rows = x.is_plain() ? x.source() : Source{};
-    if (!rows.data || rows.rows > 4 || rows.columns != spec.inputs()) return nb::none();
-    nb::object outputs = empty(nb::make_tuple(rows.rows, spec.outputs()), parameters.attr("dtype"));
+    const View x(X, false, true), theta(parameters);
+    if (!x.is_plain()) return nb::none();
+    const Source rows = x.source();
+    if (rows.rows > 4 || rows.columns != spec.inputs()) return nb::none();
+    nb::object outputs =
+        numpy_empty(nb::make_tuple(rows.rows, spec.outputs()), parameters.attr("dtype"));
     const View result(outputs, true);
     const bool done = theta.by_dtype([&](auto zero) {
         using T = decltype(zero);
-        return predict_few<T>(spec, theta.data<T>(spec.parameters()), rows,
-                              result.data<T>(rows.rows * spec.outputs()));
+        const T* from = theta.data<T>(spec.parameters());
+        T* to = result.data<T>(rows.rows * spec.outputs());
+        // Giving the lock away costs as much as a small network.
+        if (rows.rows * spec.parameters() < 100'000) return predict_few<T>(spec, from, rows, to);
+        nb::gil_scoped_release unlocked;
+        return predict_few<T>(spec, from, rows, to);
     });
     return done ? outputs : nb::none();
 }
@@ -193,6 +205,7 @@ class PyTrainer {
             nb::gil_scoped_release unlocked;
             const auto trainer = std::make_shared<Trainer<T>>(spec, data, rule, regularization,
                                                               views_.samples);
+            prepare = [=](const Epoch& epoch) { trainer->prepare(epoch); };
             run = [=](const Epoch& epoch, int threads, const Interrupted& interrupted) {
                 return trainer->run(epoch, threads, interrupted);
             };
@@ -208,6 +221,7 @@ class PyTrainer {
         });
     }
 
+    std::function<void(const Epoch&)> prepare;
     std::function<double(const Epoch&, int, const Interrupted&)> run;
     std::function<void()> read_parameters;
     std::function<void(int, nb::handle)> write_state, read_state;
@@ -238,8 +252,9 @@ std::vector<double> train(const std::vector<Job>& jobs, int threads) {
     {
         nb::gil_scoped_release unlocked;
         const Interrupted interrupted = [&] { return signals(); };
-        const auto run = [&](std::size_t j, int threads) {
-            losses[j] = std::get<0>(jobs[j])->run(epochs[j], threads, interrupted);
+        for (std::size_t j = 0; j < jobs.size(); j++) std::get<0>(jobs[j])->prepare(epochs[j]);
+        const auto run = [&](std::size_t j, int n) {
+            losses[j] = std::get<0>(jobs[j])->run(epochs[j], n, interrupted);
         };
         std::atomic<std::size_t> next{0};
         if (jobs.size() == 1)
@@ -257,6 +272,7 @@ std::vector<double> train(const std::vector<Job>& jobs, int threads) {
 
 NB_MODULE(_core, module) {
     module.doc() = "The compiled core of chainrule.";
+    numpy_empty = nb::object(nb::module_::import_("numpy").attr("empty")).release();
     module.def("instruction_set", &instruction_set);
 
     nb::class_<NetworkSpec>(module, "Network")
@@ -288,8 +304,15 @@ NB_MODULE(_core, module) {
             const Answers<T> answers{views[0].data<T>(n * out),
                                      views[1].data<T>(spec.parameters()),
                                      views[2].data<T>(n * in), views[3].data<T>(n * out * in)};
-            nb::gil_scoped_release unlocked;
-            return evaluate<T>(spec, from, samples.samples, threads, answers);
+            Signals signals;
+            double loss = 0;
+            {
+                nb::gil_scoped_release unlocked;
+                loss = evaluate<T>(spec, from, samples.samples, threads, answers,
+                                   [&] { return signals(); });
+            }
+            signals.raise_if_pressed();
+            return loss;
         });
     }, nb::arg("network"), nb::arg("parameters"), nb::arg("X"), nb::arg("Y") = nb::none(),
        nb::arg("weight") = nb::none(), nb::arg("threads") = 1, nb::arg("outputs") = nb::none(),

@@ -1,7 +1,7 @@
 // What is asked of a network as it is: outputs, loss, gradients, Jacobian.
 #pragma once
 
-#include <memory>
+#include <atomic>
 
 #include "pass.hpp"
 #include "threads.hpp"
@@ -29,7 +29,10 @@ bool predict_few(const NetworkSpec& spec, const T* parameters, const Source& X, 
     width = round_up(width, panel<T>);
     thread_local Buffer<T> buffer;
     thread_local long room = 0;
-    if (room < 2 * width) buffer = Buffer<T>(room = 2 * width);
+    if (room < 2 * width) {
+        buffer = Buffer<T>(2 * width);
+        room = 2 * width;
+    }
     for (long r = 0; r < X.rows; r++) {
         T *from = buffer.get(), *to = from + width;
         gather(X, r, from, panel<T>);
@@ -51,11 +54,11 @@ bool predict_few(const NetworkSpec& spec, const T* parameters, const Source& X, 
 // Returns C if there are targets, else 0.
 template <class T>
 double evaluate(const NetworkSpec& spec, const T* parameters, const Samples& samples, int threads,
-                const Answers<T>& answers) {
+                const Answers<T>& answers, const Interrupted& interrupted) {
     const long rows = samples.X.rows, in = spec.inputs(), out = spec.outputs();
     const WayBack way{answers.by_parameters != nullptr, answers.by_inputs || answers.jacobian,
                       false};
-    Model<T> model(spec, parameters, way.to_inputs);
+    Model<T> model(spec, way.to_inputs ? 0 : way.to_parameters ? 1 : spec.layers.size());
     // Small enough for the cache, unless larger products are to be had for a gradient.
     const long chunk = std::min(rows, way.to_parameters ? chunk_rows(spec) : 512);
     Pass<T> pass(model, samples, chunk, way);
@@ -63,6 +66,8 @@ double evaluate(const NetworkSpec& spec, const T* parameters, const Samples& sam
     if (way.to_parameters) gradient = arrays_for<T>(spec);
     const double total = pass.total_weight(0, rows);
     double loss = 0;
+    // Whether to stop: `soon` as soon as it is known, `stop` where all threads see the same.
+    std::atomic<bool> soon{false}, stop{false};
     run_team(threads, [&](Member me) {
         const auto copy_rows = [&](const Matrix<T>& from, long first, long last, long columns,
                                    T* to, long to_stride) {
@@ -75,35 +80,39 @@ double evaluate(const NetworkSpec& spec, const T* parameters, const Samples& sam
             for (std::size_t b = me.index; b < model.blocks.size(); b += me.count)
                 work(model.blocks[b]);
         };
-        for (long start = 0; start < rows; start += chunk) {
+        for_my_blocks([&](const Block& block) { model.read(block, parameters); });
+        me.barrier.wait();
+        for (long start = 0; start < rows && !stop; start += chunk) {
             const long n = std::min(chunk, rows - start);
             const auto [first, last] = me.rows(n);
             const long row = start + first;
             pass.forward(start, first, last, nullptr);
             if (answers.outputs)
                 copy_rows(pass.outputs(), first, last, out, answers.outputs + row * out, out);
-            for (long k = 0; answers.jacobian && k < out; k++) {
+            for (long k = 0; answers.jacobian && k < out && !soon; k++) {
                 pass.one_output(k, first, last);
                 pass.backward(first, last);
                 copy_rows(pass.by_inputs(), first, last, in,
                           answers.jacobian + (row * out + k) * in, out * in);
+                if (me.index == 0 && interrupted()) soon = true;
             }
-            if (!samples.Y.data) {
-                me.barrier.wait();  // the rows of the next chunk may be shared out differently
-                continue;
+            if (samples.Y.data) {
+                pass.losses(start, first, last, total);
+                if (way.to_parameters || way.to_inputs) pass.backward(first, last);
+                if (answers.by_inputs)
+                    copy_rows(pass.by_inputs(), first, last, in, answers.by_inputs + row * in, in);
             }
-            pass.losses(start, first, last, total);
-            if (way.to_parameters || way.to_inputs) pass.backward(first, last);
-            if (answers.by_inputs)
-                copy_rows(pass.by_inputs(), first, last, in, answers.by_inputs + row * in, in);
             me.barrier.wait();
-            if (me.index == 0) loss += pass.loss(n);
+            if (me.index == 0) {
+                if (samples.Y.data) loss += pass.loss(n);
+                if (soon || interrupted()) stop = true;
+            }
             if (way.to_parameters)
                 for_my_blocks([&](const Block& block) {
                     pass.gradient(block, n, start > 0, model.weights(block, gradient),
                                   model.biases(block, gradient));
                 });
-            me.barrier.wait();
+            me.barrier.wait();  // also because the next chunk's rows may be shared otherwise
         }
         if (way.to_parameters)
             for_my_blocks([&](const Block& block) {

@@ -80,26 +80,22 @@ template <class T>
 void one_row(const LayerSpec& layer, const T* W, const T* bias, const T* x, T* outputs) {
     const long whole = layer.in / lanes<T> * lanes<T>;
     for (long o = 0; o < layer.out; o += lanes<T>) {
-        // A vector of products for each of as many outputs; transposed, they add up to a vector of
-        // outputs. Where outputs run out, the last one is computed again.
-        Vec<T> sums[lanes<T>] = {};
+        // A vector of products for each of as many outputs. Where outputs run out, the last one is
+        // computed again.
+        Vec<T> products[lanes<T>] = {};
         const T* rows[lanes<T>];
         for (int i = 0; i < lanes<T>; i++)
             rows[i] = W + (o + i < layer.out ? o + i : layer.out - 1) * layer.in;
         for (long k = 0; k < whole; k += lanes<T>) {
             const Vec<T> x_k = load(x + k);
             CHAINRULE_UNROLL(16)
-            for (int i = 0; i < lanes<T>; i++) sums[i] += x_k * load_unaligned(rows[i] + k);
+            for (int i = 0; i < lanes<T>; i++) products[i] += x_k * load_unaligned(rows[i] + k);
         }
-        swap_lanes<T, 1>(sums, std::make_index_sequence<lanes<T>>());
-        CHAINRULE_UNROLL(16)
-        for (int i = 1; i < lanes<T>; i++) sums[0] += sums[i];
-        store<T>(outputs + o, sums[0]);
-        for (int i = 0; i < lanes<T>; i++) {
-            for (long k = whole; k < layer.in; k++) outputs[o + i] += x[k] * rows[i][k];
-            if (bias && o + i < layer.out) outputs[o + i] += bias[o + i];
-        }
+        store<T>(outputs + o, sum_rows_of<T, 1>(products, std::make_index_sequence<lanes<T>>()));
+        for (long k = whole; k < layer.in; k++)
+            for (int i = 0; i < lanes<T>; i++) outputs[o + i] += x[k] * rows[i][k];
     }
+    for (long o = 0; bias && o < layer.out; o++) outputs[o] += bias[o];
     if (layer.activation.kind == Activation::softmax)
         softmax<T>(0, 1, layer.out, {outputs, panel<T>});
     else

@@ -52,19 +52,19 @@ std::vector<Block> blocks_of(const NetworkSpec& spec) {
 template <class T>
 class Model {
   public:
-    // `transpose_all`: the first layer as well, for derivatives by the inputs.
-    Model(const NetworkSpec& spec, const T* flat, bool transpose_all)
+    // The parameters are zero until they are read. Transposes are kept of layers from `back_to`
+    // on (from 0), through which derivatives go back, and of those that are narrow.
+    Model(const NetworkSpec& spec, std::size_t back_to)
         : spec(spec), kernels(chainrule::kernels<T>()), blocks(blocks_of<T>(spec)),
           parameters(arrays_for<T>(spec)) {
         for (const auto& [in, out, activation] : spec.layers) {
             const std::size_t l = layers.size();
-            transposed_.push_back(l || transpose_all ? Matrix<T>(round_up(out, row_unit), in)
-                                                     : Matrix<T>());
+            transposed_.push_back(l >= back_to || out <= narrow
+                                      ? Matrix<T>(round_up(out, row_unit), in) : Matrix<T>());
             layers.push_back({in, out, activation, parameters[l].W, transposed_[l],
                               spec.bias ? parameters[l].bias.get() : nullptr});
             offsets_.push_back(l ? offsets_[l - 1] + size_of(l - 1) : 0);
         }
-        for (const Block& block : blocks) read(block, flat);
     }
 
     // Takes a block's parameters from the user's array.

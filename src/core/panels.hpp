@@ -3,8 +3,10 @@
 // A matrix of R rows and C columns is cut into panels of 128 bytes a row (32 floats or 16
 // doubles); each panel is stored row after row. So strides are known when the kernels are
 // compiled, a row of a panel is two cache lines, nothing is ever packed for a product, and
-// dimensions that are powers of two do not fall on each other in the cache. Entries beyond the
-// last column may hold anything finite; those of parameters and gradients are zero.
+// dimensions that are powers of two do not fall on each other in the cache.
+//
+// Beyond the last column there is padding, up to whole panels. It is zero in parameters, their
+// transposes, gradients and lambda, and finite in phi: sums along rows of panels may run over it.
 #pragma once
 
 #include <cstdlib>
@@ -23,6 +25,9 @@ template <class T>
 constexpr long panels_for(long columns) {
     return ceil_div(columns, panel<T>);
 }
+
+// Up to so many columns are few: vectors along them would be mostly empty.
+constexpr long narrow = 4;
 
 template <class T>
 struct Panels {

@@ -110,9 +110,6 @@ void multiply(long first, long last, long depth, long columns, Panels<T> a, Pane
     }
 }
 
-// Up to so many columns, vectors along the columns would be mostly empty.
-constexpr long narrow = 4;
-
 // As `multiply` for a narrow b, given by its transpose: by vectors along k.
 template <class T>
 void multiply_narrow(long first, long last, long depth, long columns, Panels<T> a,
@@ -187,6 +184,21 @@ CHAINRULE_INLINE void swap_lanes(Vec<T> (&square)[lanes<T>], std::index_sequence
     }
     if constexpr (2 * step < n)
         swap_lanes<T, 2 * step>(square, std::index_sequence<lane...>());
+}
+
+// The sum of the lanes of each row of a square, as one vector.
+template <class T, int step, std::size_t... lane>
+CHAINRULE_INLINE Vec<T> sum_rows_of(Vec<T> (&square)[lanes<T>], std::index_sequence<lane...>) {
+    constexpr int n = lanes<T>;
+    CHAINRULE_UNROLL(16)
+    for (int i = 0; i < n; i += 2 * step) {
+        const Vec<T> low = square[i], high = square[i + step];
+        square[i] =
+            __builtin_shufflevector(low, high, (lane & step ? n + lane - step : lane)...) +
+            __builtin_shufflevector(low, high, (lane & step ? n + lane : lane + step)...);
+    }
+    if constexpr (2 * step < n) return sum_rows_of<T, 2 * step>(square, std::index_sequence<lane...>());
+    else return square[0];
 }
 
 // to = from^T for a block of panel x panel entries of which `rows` x `columns` are wanted; both

@@ -1,7 +1,8 @@
 #include "threads.hpp"
 
+#include <pthread.h>
+
 #include <memory>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -18,8 +19,8 @@ namespace {
 
 template <class Condition>
 void spin_until(Condition holds) {
-    for (int spins = 0; !holds(); spins++) {
-        if (spins > 500) std::this_thread::yield();
+    for (int spins = 0; !holds(); spins += spins < 500) {
+        if (spins == 500) std::this_thread::yield();
 #if defined(__SSE2__)
         _mm_pause();
 #elif defined(__aarch64__)
@@ -28,8 +29,20 @@ void spin_until(Condition holds) {
     }
 }
 
-// Threads of all calls that are running now.
+// Threads of all calls that are running now; none of them is there after a fork.
 std::atomic<int> at_work{0};
+[[maybe_unused]] const int at_fork = pthread_atfork(nullptr, nullptr, [] { at_work = 0; });
+
+// So many of the threads asked for as others leave, at least one, for as long as this lives.
+struct Reservation {
+    explicit Reservation(int wanted) {
+        int others = at_work.load();
+        do threads = std::max(1, wanted - others);
+        while (!at_work.compare_exchange_weak(others, others + threads));
+    }
+    ~Reservation() { at_work -= threads; }
+    int threads;
+};
 
 // The caller keeps its processor and its helpers take others: a helper that the system places
 // beside a spinning caller makes a small step several times slower.
@@ -75,48 +88,49 @@ void Barrier::wait() {
     }
 }
 
-void run_team(int threads, const std::function<void(Member)>& work) {
-    threads = std::max(1, threads - std::max(0, at_work.load()));
-    at_work += threads;
-    if (threads == 1) {
+void run_team(int wanted, const std::function<void(Member)>& work) {
+    const Reservation reserved(wanted);
+    if (reserved.threads == 1) {
         Barrier alone(1);
-        work({0, 1, alone});
-    } else {
-        const Placement placement;
-        // Known only when all helpers have started: it is then the number of the team.
-        std::atomic<int> count{0};
-        std::unique_ptr<Barrier> barrier;
-        const auto help = [&](int index) {
-            placement.place_helper();
-            spin_until([&] { return count.load(std::memory_order_acquire) != 0; });
-            work({index, count, *barrier});
-        };
-        std::vector<std::thread> helpers;
-        helpers.reserve(threads - 1);
-        try {
-            for (int t = 1; t < threads; t++) helpers.emplace_back(help, t);
-        } catch (const std::system_error&) {  // too many threads already: go on with these
-        }
-        const int started = int(helpers.size()) + 1;
-        barrier = std::make_unique<Barrier>(started);
-        count.store(started, std::memory_order_release);
-        work({0, started, *barrier});
-        for (std::thread& helper : helpers) helper.join();
+        return work({0, 1, alone});
     }
-    at_work -= threads;
+    const Placement placement;
+    // Known only when all helpers have started: it is then the number of the team.
+    std::atomic<int> count{0};
+    std::unique_ptr<Barrier> barrier;
+    const auto help = [&](int index) {
+        placement.place_helper();
+        spin_until([&] { return count.load(std::memory_order_acquire) != 0; });
+        work({index, count, *barrier});
+    };
+    std::vector<std::thread> helpers;
+    helpers.reserve(reserved.threads - 1);
+    try {
+        for (int t = 1; t < reserved.threads; t++) helpers.emplace_back(help, t);
+    } catch (const std::exception&) {  // too many threads, or too little memory: go on with these
+    }
+    const int started = int(helpers.size()) + 1;
+    barrier = std::make_unique<Barrier>(started);
+    count.store(started, std::memory_order_release);
+    work({0, started, *barrier});
+    for (std::thread& helper : helpers) helper.join();
 }
 
-FlushDenormals::FlushDenormals() {
+DenormalsFlushed::DenormalsFlushed(bool flushed) {
 #if defined(__SSE2__)
     before_ = _mm_getcsr();
-    _mm_setcsr(unsigned(before_) | 0x8040);  // results and operands
+    const unsigned results_and_operands = 0x8040, rest = unsigned(before_) & ~results_and_operands;
+    _mm_setcsr(flushed ? rest | results_and_operands : rest);
 #elif defined(__aarch64__)
     asm volatile("mrs %0, fpcr" : "=r"(before_));
-    asm volatile("msr fpcr, %0" ::"r"(before_ | (1ul << 24)));
+    const unsigned long flush = 1ul << 24, rest = before_ & ~flush;
+    asm volatile("msr fpcr, %0" ::"r"(flushed ? rest | flush : rest));
+#else
+    (void)flushed;
 #endif
 }
 
-FlushDenormals::~FlushDenormals() {
+DenormalsFlushed::~DenormalsFlushed() {
 #if defined(__SSE2__)
     _mm_setcsr(unsigned(before_));
 #elif defined(__aarch64__)

@@ -37,14 +37,14 @@ struct Member {
 // calls of this process have threads at work, or the system grants no more. `work` must not throw.
 void run_team(int threads, const std::function<void(Member)>& work);
 
-// Numbers that fell below the normal range count as zero while this lives: Adam's averages decay
-// into that range, where the processor is many times slower.
-class FlushDenormals {
+// While this lives, numbers that fell below the normal range count as zero, or do not. Adam's
+// averages decay into that range, where the processor is many times slower.
+class DenormalsFlushed {
   public:
-    FlushDenormals();
-    ~FlushDenormals();
-    FlushDenormals(const FlushDenormals&) = delete;
-    FlushDenormals& operator=(const FlushDenormals&) = delete;
+    explicit DenormalsFlushed(bool flushed);
+    ~DenormalsFlushed();
+    DenormalsFlushed(const DenormalsFlushed&) = delete;
+    DenormalsFlushed& operator=(const DenormalsFlushed&) = delete;
 
   private:
     unsigned long before_ = 0;

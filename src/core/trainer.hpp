@@ -1,7 +1,6 @@
 // Training: whole epochs, on one or more threads, with the same bits for any number of them.
 #pragma once
 
-#include <chrono>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -50,20 +49,39 @@ class Trainer {
     // Trains `parameters` in place; they and the samples must live as long as this.
     Trainer(const NetworkSpec& spec, T* parameters, const Update<T>& optimizer,
             const Regularization& regularization, const Samples& samples)
-        : flat_(parameters), model_(spec, parameters, false), optimizer_(optimizer),
+        : flat_(parameters), model_(spec, 1), optimizer_(optimizer),
           regularization_(regularization), samples_(samples) {
         for (int slot = 0; slot < state_slots(optimizer.kind); slot++)
             state_[slot] = arrays_for<T>(spec);
+        read_parameters();
     }
 
-    // Returns the loss of the epoch, or a number that is not finite as soon as the loss of a
+    // Makes everything that `run` needs, so that it cannot fail for want of memory.
+    void prepare(const Epoch& epoch) {
+        const long n = samples_.X.rows;
+        stop_ = false;
+        if (epoch.shuffle && !order_.get()) order_ = Buffer<uint32_t>(n);
+        samples_.order = epoch.shuffle ? order_.get() : nullptr;
+        const long batch = std::min(n, epoch.batch_size);
+        chunk_ = std::min(batch, chunk_rows(model_.spec));
+        if (chunk_ > capacity_) {
+            pass_ = std::make_unique<Pass<T>>(
+                model_, samples_, chunk_, WayBack{true, false, regularization_.dropout > 0});
+            capacity_ = chunk_;
+        }
+        // Whether all of the gradient must be there before the first update.
+        whole_ = batch > chunk_ || std::isfinite(regularization_.gradient_clip);
+        if (whole_ && gradient_.empty()) gradient_ = arrays_for<T>(model_.spec);
+        squares_.resize(model_.blocks.size());
+    }
+
+    // To be called after `prepare`. Returns the loss of the epoch, or a number that is not finite as soon as the loss of a
     // batch is not: the parameters are then those before that batch.
     double run(const Epoch& epoch, int threads, const Interrupted& interrupted) {
         const long n = samples_.X.rows;
-        prepare(epoch);
         double loss = 0;
         run_team(threads, [&](Member me) {
-            const FlushDenormals flushed;
+            const DenormalsFlushed flushed(true);
             const Share share = shares_of(me);
             double total = 0, weight = 0;
             if (epoch.shuffle) {
@@ -114,24 +132,6 @@ class Trainer {
     struct Share {  // of the blocks, for one thread
         std::size_t first, last;
     };
-
-    void prepare(const Epoch& epoch) {
-        const long n = samples_.X.rows;
-        stop_ = false;
-        if (epoch.shuffle && !order_.get()) order_ = Buffer<uint32_t>(n);
-        samples_.order = epoch.shuffle ? order_.get() : nullptr;
-        const long batch = std::min(n, epoch.batch_size);
-        chunk_ = std::min(batch, chunk_rows(model_.spec));
-        if (chunk_ > capacity_) {
-            capacity_ = chunk_;
-            pass_ = std::make_unique<Pass<T>>(
-                model_, samples_, capacity_, WayBack{true, false, regularization_.dropout > 0});
-        }
-        // Whether all of the gradient must be there before the first update.
-        whole_ = batch > chunk_ || std::isfinite(regularization_.gradient_clip);
-        if (whole_ && gradient_.empty()) gradient_ = arrays_for<T>(model_.spec);
-        squares_.resize(model_.blocks.size());
-    }
 
     // Neighbours, and about the same work for each thread.
     Share shares_of(const Member& me) const {
@@ -236,7 +236,7 @@ class Trainer {
         }
         if (optimizer_.kind == Optimizer::rprop && step.t == 1) {
             std::fill_n(weights[2], block.rows * panel<T>, step.update.eta);
-            std::fill_n(biases[2], block.columns, step.update.eta);
+            if (block.has_bias) std::fill_n(biases[2], block.columns, step.update.eta);
         }
         model_.kernels.update(step.update, weights[0], weights[1], weights[2], by_weights,
                               block.rows, block.columns);

@@ -148,7 +148,7 @@ void test_all_halves(bool flush) {
     Random random(1);
     const Grid<T> to(1, n, random);
     if (flush) {
-        const FlushDenormals flushed;
+        const DenormalsFlushed flushed(true);
         kernels<T>().gather_for(x)(x, 0, to.data, to.stride);
     } else {
         kernels<T>().gather_for(x)(x, 0, to.data, to.stride);

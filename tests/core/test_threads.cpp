@@ -67,7 +67,7 @@ void test_flush() {
     Case c("flushing of denormal numbers");
     volatile float small = 1e-38f, half = 0.5f;
     {
-        const FlushDenormals flushed;
+        const DenormalsFlushed flushed(true);
         volatile float product = small * half;
 #if defined(__SSE2__) || defined(__aarch64__)
         c.check(product == 0, "not flushed");
@@ -110,12 +110,15 @@ Trained<T> train(const Problem& problem, int threads, bool pause = false) {
     };
     auto current = trainer();
     long double product = 1;
+    // The step sizes of rprop start beyond its largest, so that starting twice would show.
+    const double eta = problem.optimizer == Optimizer::rprop ? 0.05 : 0.01;
     for (long epoch = 0; epoch < 3; epoch++) {
         std::vector<StepNumbers> numbers;
         for (long s = 1; s <= steps; s++)
-            numbers.push_back(rule.step(problem.optimizer, 0.01, epoch * steps + s, product));
-        result.losses.push_back(current->run(
-            {epoch, problem.batch_size, problem.shuffle, 42, numbers.data()}, threads, never));
+            numbers.push_back(rule.step(problem.optimizer, eta, epoch * steps + s, product));
+        const Epoch made{epoch, problem.batch_size, problem.shuffle, 42, numbers.data()};
+        current->prepare(made);
+        result.losses.push_back(current->run(made, threads, never));
         for (int slot = 0; slot < slots; slot++) {
             result.states[slot].resize(n);
             current->write_state(slot, result.states[slot].data());
@@ -155,9 +158,10 @@ void test_evaluate(const Problem& problem) {
                  std::vector<T>(n * in), std::vector<T>(n * out * in), 0};
         // The Jacobian by itself: it needs the output layer that a loss would take.
         evaluate<T>(problem.spec, data.parameters.data(), data.unlabelled, threads,
-                    {r.outputs.data(), nullptr, nullptr, r.jacobian.data()});
+                    {r.outputs.data(), nullptr, nullptr, r.jacobian.data()}, never);
         r.loss = evaluate<T>(problem.spec, data.parameters.data(), data.samples, threads,
-                             {nullptr, r.by_parameters.data(), r.by_inputs.data(), nullptr});
+                             {nullptr, r.by_parameters.data(), r.by_inputs.data(), nullptr},
+                             never);
         return r;
     };
     const Result alone = evaluated(1);
@@ -182,12 +186,14 @@ void test_step(const Problem& problem, double clip) {
     const long n = problem.spec.parameters();
     std::vector<T> g(n), theta = data.parameters;
     evaluate<T>(problem.spec, data.parameters.data(), data.samples, 1,
-                {nullptr, g.data(), nullptr, nullptr});
+                {nullptr, g.data(), nullptr, nullptr}, never);
     const std::vector<StepNumbers> steps(1, {0.5, 0, 0, 0});
     Trainer<T> trainer(problem.spec, theta.data(),
                        Rule{}.update<T>(Optimizer::gradient_descent), {0, 0, 0, clip},
                        data.samples);
-    trainer.run({0, problem.rows, false, 1, steps.data()}, 2, never);
+    const Epoch epoch{0, problem.rows, false, 1, steps.data()};
+    trainer.prepare(epoch);
+    trainer.run(epoch, 2, never);
     long double square = 0;
     for (T x : g) square += (long double)x * x;
     const long double norm = std::sqrt(square), scale = norm > clip ? clip / norm : 1;
@@ -199,6 +205,21 @@ void test_step(const Problem& problem, double clip) {
             unit<T> * (std::fabs(theta[i]) + (panel<T> / 2 + 8) * std::fabs(part));
         c.near(theta[i], data.parameters[i] - part, tolerance, 0, i);
     }
+}
+
+// An interruption ends an evaluation early, and leaves no thread waiting.
+void test_interrupted_evaluation(int threads) {
+    Case c("an evaluation that is interrupted, on %d threads", threads);
+    const Problem& problem = problems[1];
+    const Data<float> data(problem);
+    const long n = problem.rows, in = problem.spec.inputs(), out = problem.spec.outputs();
+    std::vector<float> jacobian(n * out * in, -1), outputs(n * out);
+    int asked = 0;
+    evaluate<float>(problem.spec, data.parameters.data(), data.unlabelled, threads,
+                    {outputs.data(), nullptr, nullptr, jacobian.data()},
+                    [&] { return ++asked > 0; });
+    c.check(asked == 1, "asked again after it was told to stop");
+    c.check(jacobian[(out - 1) * in] == -1, "the last output was reached");
 }
 
 // As several networks are trained together: each on one thread of a team.
@@ -239,7 +260,9 @@ void test_early_ends(int threads, double clip) {
         Trainer<double> trainer(problem.spec, on.parameters.data(),
                                 Rule{}.update<double>(problem.optimizer), {0, 0, 0, clip},
                                 on.samples);
-        return trainer.run({0, batch, false, 1, steps.data()}, threads, interrupted);
+        const Epoch epoch{0, batch, false, 1, steps.data()};
+        trainer.prepare(epoch);
+        return trainer.run(epoch, threads, interrupted);
     };
     data.Y[2 * batch * problem.targets] = 1e200;  // in the third batch
     head.samples.X.rows = head.samples.Y.rows = 2 * batch;
@@ -273,5 +296,6 @@ int main() {
         test_teams_at_once();
         for (int threads : {1, 2, 3})
             for (double clip : {no_clip, 1e9}) test_early_ends(threads, clip);
+        for (int threads : {1, 2, 3}) test_interrupted_evaluation(threads);
     });
 }
