@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -50,6 +51,7 @@ def samples(sizes: list[int], n: int, dtype: str) -> tuple[Array, Array]:
     "options",
     [
         {"batch_size": 50},
+        {"batch_size": 101, "optimizer": "rprop", "learning_rate": 1e-9},  # below its smallest
         {"batch_size": 7, "dropout": 0.3, "optimizer": "sgd"},
         {"batch_size": 801, "dropout": 0.3, "gradient_clip": 0.01},  # more than a chunk
         {"batch_size": 64, "gradient_clip": 0.01, "l1": 0.01, "l2": 0.1, "optimizer": "nadam"},
@@ -113,6 +115,13 @@ def test_threads_that_get_ahead_do_not_disturb_the_others(use: Callable[[int], N
         assert np.array_equal(net.jacobian(X), jacobian)
 
 
+@pytest.fixture
+def eight_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make it believe that the process may use eight, whatever there are."""
+    monkeypatch.setattr(threads, "_processors", lambda: 8)
+
+
+@pytest.mark.usefixtures("eight_processors")
 def test_a_large_network_takes_the_threads_that_it_may_with_the_same_bits() -> None:
     sizes, batch = [256, 300, 10], 256
     X, Y = samples(sizes, 2 * batch + 5, "float32")
@@ -127,7 +136,10 @@ def test_a_large_network_takes_the_threads_that_it_may_with_the_same_bits() -> N
     assert np.array_equal(ends[0], ends[2])
 
 
-def test_work_that_is_too_little_to_share_takes_one_thread() -> None:
+def test_work_that_is_too_little_to_share_takes_one_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threads, "_processors", lambda: 64)
     with threads.limited(64):
         assert threads.for_work(0) == 1
         assert threads.for_work(1e5, 10**9) == 1  # each step is too short
@@ -136,6 +148,7 @@ def test_work_that_is_too_little_to_share_takes_one_thread() -> None:
         assert 1 < threads.for_work(1e7, 10**6) < 64
 
 
+@pytest.mark.usefixtures("eight_processors")
 def test_a_limit_ends_where_it_was_set() -> None:
     before = threads.available()
     with threads.limited(3):
@@ -145,6 +158,32 @@ def test_a_limit_ends_where_it_was_set() -> None:
         with threads.limited(None):
             assert threads.available() == 3
     assert threads.available() == before
+
+
+def test_there_are_no_more_threads_than_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_processors", lambda: 2)
+    with threads.limited(8):
+        assert threads.available() == 2
+        assert threads.for_work(1e12) == 2
+    with threads.limited(1):
+        assert threads.available() == 1
+
+
+@pytest.mark.usefixtures("eight_processors")
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [("1", 1), (" 3 ", 3), ("64", 8), ("0", 8), ("", 8), ("2,1", 8), ("-1", 8), ("all", 8)],
+)
+def test_the_environment_limits_threads_where_no_library_has_read_it(
+    monkeypatch: pytest.MonkeyPatch, environment: str, expected: int
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", environment)
+    no_libraries = types.SimpleNamespace(lib_controllers=[])
+    with monkeypatch.context() as patched:
+        patched.setattr(threads, "_controller", lambda: no_libraries)
+        assert threads.available() == expected
+    with threads.limited(5):  # what is asked for comes first
+        assert threads.available() == 5
 
 
 def test_other_threads_of_python_go_on_while_the_core_trains(

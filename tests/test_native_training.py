@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule import InputError, optimizers
 from chainrule.callbacks import Progress
-from chainrule.engines import NATIVE, Data, Epoch, Regularization, randomness
+from chainrule.engines import NATIVE, Data, Epoch, Regularization, native, randomness
 from chainrule.engines.randomness import key_of, random64, shuffled
 from tests.problems import Array, network, problem
 from tests.test_gradients import ELEMENTWISE
@@ -162,6 +163,41 @@ def test_what_is_your_own_is_refused_by_the_native_engine_alone(
     assert np.array_equal(net.parameters, twin.parameters)
 
 
+def test_a_check_of_gradients_is_refused_in_its_own_words() -> None:
+    X, Y = problem(4)
+    net = network(activation=own_activation("own_checked"))
+    with pytest.raises(InputError, match="native engine cannot be used here, because the activ"):
+        cr.check_gradients(net, X, Y, engine="native")
+
+
+def test_an_optimizer_of_your_own_is_refused_by_a_trainer_too() -> None:
+    X, Y = problem(4)
+    net = network()
+    with pytest.raises(InputError, match="optimizer SlowerAdam is your own, which the native"):
+        NATIVE.trainer(net.architecture, net.parameters, SlowerAdam(), Data(X, Y), Regularization())
+
+
+def test_memory_that_there_is_not_is_asked_for_before_it_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X, Y = problem(4)
+    net = network()
+    monkeypatch.setattr(native, "_free_memory", lambda: 4.5 * net.parameters.nbytes)
+    net.fit(X, Y, epochs=1, gradient_clip=1.0)  # so little is not asked for
+    monkeypatch.setattr(native, "_MUCH_MEMORY", 0)
+    start = net.parameters.copy()
+    with pytest.raises(InputError, match=r"not enough memory: the 98 parameters .* take 0.00 GiB"):
+        net.fit(X, Y, epochs=1, gradient_clip=1.0)  # 2, Adam's 2, and the gradient
+    assert np.array_equal(net.parameters, start)
+    net.fit(X, Y, epochs=1)
+    net.fit(X, Y, "sgd", epochs=1, gradient_clip=1.0)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing tells")
+def test_the_memory_that_is_free_is_what_the_system_says() -> None:
+    assert 2**20 < native._free_memory() < 2**60
+
+
 def test_everything_built_in_trains_on_the_native_engine() -> None:
     X, Y = problem(4)
     for activation in ELEMENTWISE:
@@ -222,6 +258,32 @@ def test_what_a_callback_changes_takes_effect_in_the_next_epoch(optimizer: str) 
     np.testing.assert_allclose(native.parameters, numpy.parameters, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-10)
     assert np.abs(native.parameters - untouched.parameters).max() > 0.1
+
+
+class Start(cr.Callback):
+    """Starts from parameters of its own."""
+
+    def on_train_begin(self, progress: Progress) -> None:
+        progress.parameters[:] = np.linspace(-0.5, 0.5, len(progress.parameters))
+
+
+@pytest.mark.parametrize(
+    "options", [{"engine": "native"}, {"engine": "numpy"}, {"optimizer": "lbfgs"},
+                {"optimizer": "lm"}], ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("together", [False, True])
+def test_what_a_callback_changes_at_the_beginning_is_trained_from(
+    options: dict[str, Any], together: bool
+) -> None:
+    X, Y = problem(40)
+    net, twin = network(), network()
+    if together:
+        cr.train_many([net], X, Y, epochs=2, callbacks=Start(), **options)
+    else:
+        net.fit(X, Y, epochs=2, callbacks=Start(), **options)
+    twin.parameters[:] = np.linspace(-0.5, 0.5, twin.n_parameters)
+    twin.fit(X, Y, epochs=2, **options)
+    assert np.array_equal(net.parameters, twin.parameters)
 
 
 def test_a_network_can_be_trained_and_used_within_a_callback_of_another() -> None:

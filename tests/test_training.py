@@ -233,3 +233,23 @@ def test_an_optimizer_of_your_own() -> None:
         net.fit(X, Y, optimizer=SignDescent(), epochs=5, engine="numpy").optimizer == "SignDescent"
     )
     assert net.loss_value(X, Y) < before
+
+
+@pytest.mark.parametrize("layer_sizes", [[10**10, 10**10], [2**31, 2**30]], ids=str)
+def test_a_network_larger_than_any_array(layer_sizes: list[int]) -> None:
+    with pytest.raises(cr.InputError, match=r"make [\d,]+ parameters, which need .* GiB"):
+        cr.Network(layer_sizes)
+
+
+def test_a_sparse_matrix_keeps_the_types_of_its_indices() -> None:
+    from scipy.sparse import csr_matrix
+
+    X, Y = problem(20)
+    given = csr_matrix(X)
+    given.indices, given.indptr = given.indices.astype(np.int16), given.indptr.astype(np.int64)
+    kept = given.data, given.indices, given.indptr
+    net, twin = network(), network()
+    net.fit(given, Y, epochs=2)
+    twin.fit(X, Y, epochs=2)
+    assert np.array_equal(net.predict(given), twin.predict(X))
+    assert all(a is b for a, b in zip(kept, (given.data, given.indices, given.indptr), strict=True))

@@ -192,7 +192,7 @@ class Architecture:
         """
         try:
             parameters = np.zeros(self.n_parameters, self.dtype)
-        except MemoryError:
+        except (MemoryError, ValueError):  # the second where no array can be so large
             size = self.n_parameters * np.dtype(self.dtype).itemsize
             raise InputError(
                 f"layer_sizes {list(self.layer_sizes)} make {self.n_parameters:,} parameters, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -60,8 +61,7 @@ def inputs(
     if _is_frame(X):
         X = _from_frame(X)
     elif hasattr(X, "tocsr"):
-        X = X.tocsr()
-        _require_valid(X)
+        X = _valid(X.tocsr())
     X = _numeric("X", X)
     if X.ndim != 2:
         hint = f"for one sample pass X[None, :] ({n_inputs} numbers)" if X.ndim == 1 else ""
@@ -281,14 +281,19 @@ def _numeric(what: str, values: Any) -> Any:
     return array
 
 
-def _require_valid(X: Any) -> None:
-    """Refuse a CSR matrix whose indices lead outside of it: engines trust them."""
+def _valid(X: Any) -> Any:
+    """Return a CSR matrix of the same arrays; refuse indices that lead outside: engines trust them.
+
+    A matrix of its own, because the check may give it indices of another type.
+    """
+    X = copy.copy(X)
     try:
         if (np.diff(X.indptr) < 0).any():
             raise ValueError("indptr must not fall")
         X.check_format(full_check=True)
     except ValueError as error:
         raise InputError(f"X is a damaged CSR matrix: {error}") from None
+    return X
 
 
 def _require_finite(what: str, values: Any, dtype: str, names: Sequence[str] | None) -> None:

@@ -161,6 +161,9 @@ class Network:
     def predict(self, X: Any) -> Array:
         """Return the outputs.
 
+        Up to four rows of a plain array are computed in another way, so that their last bits may
+        differ from those of the same rows in a larger X.
+
         Parameters
         ----------
         X : array, data frame or CSR matrix of shape (n, n_0)
@@ -176,7 +179,7 @@ class Network:
         InputError
             If X has another number of columns, or something that is not a finite number.
         """
-        if type(X) is np.ndarray and X.dtype.kind in "fiub" and (few := self._predict_few):
+        if type(X) is np.ndarray and (few := self._predict_few):
             outputs = few(self.parameters, X)
             if outputs is not None:
                 return outputs
@@ -313,7 +316,7 @@ class Network:
         engine : {"auto", "numpy", "native"}, default "auto"
             What computes. The history says which one did, and why.
         n_threads : int, optional
-            The most threads to use; by default what the process may use.
+            The most threads to use; by default, and at most, what the process may use.
         seed : int, optional
             Of shuffling and dropout; by default the seed of the network.
         checkpoint : str or path, optional

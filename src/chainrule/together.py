@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from chainrule import training
 from chainrule.engines import Data
@@ -42,10 +46,12 @@ def train_many(
     X, Y, sample_weight
         As for `Network.fit`.
     n_threads : int, optional
-        The most threads to use; by default what the process may use.
+        The most threads to use; by default, and at most, what the process may use.
     **options
-        What `Network.fit` takes. A list has one entry for each network, such as
-        ``seed=[0, 1, 2]`` or ``learning_rate=[1e-2, 1e-3, 1e-4]``; anything else is for all.
+        What `Network.fit` takes. A list or an array has one entry for each network, such as
+        ``seed=[0, 1, 2]`` or ``learning_rate=[1e-2, 1e-3, 1e-4]``; anything else is for all,
+        such as a tuple ``validation_data=(X, Y)``. Of callbacks, a list of lists has one list
+        for each network; any other is told of all. A checkpoint file is of one network.
 
     Returns
     -------
@@ -83,13 +89,14 @@ def train_many(
     for name, value in options.items():
         if name not in _DEFAULTS:
             raise InputError(f"train_many has no option {name!r}: it takes those of Network.fit")
-        if isinstance(value, list) and len(value) != len(networks):
-            raise InputError(
-                f"{name} has {len(value)} entries for {len(networks)} networks: pass one for each, "
-                "or a single value for all"
-            )
-        for i, chosen in enumerate(each):
-            chosen[name] = value[i] if isinstance(value, list) else value
+        for chosen, own in zip(each, _for_each(name, value, len(networks)), strict=True):
+            chosen[name] = own
+    files = [os.path.abspath(c["checkpoint"]) for c in each if c["checkpoint"] is not None]
+    if len(set(files)) < len(files):
+        raise InputError(
+            "checkpoint names one file for several networks, which would overwrite each other's: "
+            "pass a list with a file for each"
+        )
     for chosen in each:  # one that counts the epochs of its own network
         chosen["early_stopping"] = copy.copy(chosen["early_stopping"])
     checked: dict[Any, tuple[Data, tuple[str, ...] | None]] = {}
@@ -102,3 +109,33 @@ def train_many(
             checked[kind] = net._to_train_on(X, Y, sample_weight)
         tasks.append(net._task(*checked[kind], n_threads=n_threads, **chosen))
     return networks, training.fit_many(tasks, n_threads)
+
+
+def _for_each(name: str, value: Any, n: int) -> list[Any]:
+    """Return an option of each of n networks, from a list or from one value for all."""
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        value = value.tolist()
+    if not isinstance(value, list):
+        return [value] * n
+    if name == "callbacks":
+        lists = [isinstance(entry, list | tuple) for entry in value]
+        if not any(lists):
+            return [value] * n
+        if not all(lists):
+            raise InputError(
+                "callbacks has both lists and callbacks: pass a list of callbacks, which are told "
+                "of all networks, or a list with one list for each network"
+            )
+    if name == "validation_data":
+        for entry in value:
+            if not (entry is None or isinstance(entry, tuple | Real)):
+                raise InputError(
+                    "validation_data in a list has one tuple (X, Y) or fraction for each network, "
+                    f"but this one has a {type(entry).__name__}: pass a tuple (X, Y) for all"
+                )
+    if len(value) != n:
+        raise InputError(
+            f"{name} has {len(value)} entries for {n} networks: pass one for each, or a single "
+            "value for all"
+        )
+    return value

@@ -154,7 +154,8 @@ class Signals {
     std::atomic<bool> raised_{false};
 };
 
-nb::handle numpy_empty;  // numpy.empty, found when the module is loaded
+// numpy.empty, and the names of its types: looked up when the module is loaded.
+nb::handle numpy_empty, float32, float64;
 
 // The outputs for up to four rows of a plain array, sooner than Python can look at it: None where
 // it is anything else, or has something not finite, so that the caller must look.
@@ -163,8 +164,9 @@ nb::object predict_few_rows(const NetworkSpec& spec, nb::handle parameters, nb::
     if (!x.is_plain()) return nb::none();
     const Source rows = x.source();
     if (rows.rows > 4 || rows.columns != spec.inputs()) return nb::none();
-    nb::object outputs =
-        numpy_empty(nb::make_tuple(rows.rows, spec.outputs()), parameters.attr("dtype"));
+    const nb::handle dtype = theta.by_dtype([](auto zero) { return sizeof zero == 4; })
+                                 ? float32 : float64;
+    nb::object outputs = numpy_empty(nb::make_tuple(rows.rows, spec.outputs()), dtype);
     const View result(outputs, true);
     const bool done = theta.by_dtype([&](auto zero) {
         using T = decltype(zero);
@@ -272,7 +274,10 @@ std::vector<double> train(const std::vector<Job>& jobs, int threads) {
 
 NB_MODULE(_core, module) {
     module.doc() = "The compiled core of chainrule.";
-    numpy_empty = nb::object(nb::module_::import_("numpy").attr("empty")).release();
+    const nb::module_ numpy = nb::module_::import_("numpy");
+    numpy_empty = nb::object(numpy.attr("empty")).release();
+    float32 = numpy.attr("dtype")("float32").release();
+    float64 = numpy.attr("dtype")("float64").release();
     module.def("instruction_set", &instruction_set);
 
     nb::class_<NetworkSpec>(module, "Network")

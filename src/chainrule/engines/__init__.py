@@ -65,7 +65,7 @@ def choose(
     if name == "native":
         if missing:
             raise InputError(
-                f"the native engine cannot train this network, because {missing}: pass "
+                f"the native engine cannot be used here, because {missing}: pass "
                 "engine='numpy' or engine='auto'"
             )
         return NATIVE, "asked for"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,9 @@ from chainrule.errors import InputError
 from chainrule.naming import family_of
 from chainrule.numerics import Array
 from chainrule.optimizers import Optimizer, State
+
+# From so many bytes on, training asks whether there are as many.
+_MUCH_MEMORY = 1e8
 
 # The types that the core reads as they are, in the machine's byte order.
 _READABLE = frozenset(np.dtype(code) for code in "?bhilqBHILQefd")
@@ -122,7 +128,11 @@ class NativeTrainer:
         regularization: Regularization,
     ) -> None:
         rule = _rule(optimizer)
-        assert rule is not None, "the engine was chosen for an optimizer that it has"
+        if rule is None:
+            raise InputError(
+                f"{lacks(architecture, optimizer)}, which the native engine does not know: take "
+                "the NumPy engine"
+            )
         name, self._slots = rule
         numbers = {k: float(v) for k, v in asdict(optimizer).items() if v is not None}
         if "decay" in numbers:
@@ -134,7 +144,9 @@ class NativeTrainer:
         self.operations = 6 * architecture.n_parameters
         """Floating point operations for one sample."""
         self.pace = threads.Pace()
+        copies = 2 + len(self._slots) + (clip is not None)
         with _memory(architecture):
+            _require_memory(copies * parameters.nbytes)
             self.core = _core.Trainer(
                 _network(architecture), parameters, name, numbers, regularization.l2,
                 regularization.l1, regularization.dropout, np.inf if clip is None else clip,
@@ -157,7 +169,10 @@ class NativeTrainer:
         self.core.read_parameters()
 
     def step_numbers(self, epoch: Epoch) -> Array:
-        """Return the four numbers of each step that the core's rules take."""
+        """Return the four numbers of each step that the core's rules take, once for each epoch.
+
+        Asking is taking: what a rule remembers of learning rates (NAdam's M) goes on to after it.
+        """
         eta = epoch.learning_rates
         t = np.arange(epoch.first_step, epoch.first_step + len(eta))
         factors = self._optimizer.factors(eta, t, self._scalars)
@@ -180,7 +195,7 @@ def few_rows(architecture: Architecture) -> PredictFew | None:
     """Return the function that predicts a few rows; None if the core cannot.
 
     It takes parameters and a plain array, and returns the outputs, or None if the array needs a
-    closer look: more than four rows, another width, not a float, not finite.
+    closer look: more than four rows, another width, not plain numbers, not finite.
     """
     return None if lacks(architecture) else _network(architecture).predict_few
 
@@ -249,6 +264,25 @@ def _rows(X: Any, dtype: Any) -> Any:
     entries = X.data if X.data.dtype in _READABLE else X.data.astype(dtype)
     parts = tuple(np.ascontiguousarray(part) for part in (entries, X.indices, X.indptr))
     return (*parts, X.shape[1])
+
+
+def _require_memory(n_bytes: int) -> None:
+    """Raise MemoryError if much is wanted and there is clearly less.
+
+    Some systems promise memory that they do not have, and end the process that uses it.
+    """
+    if n_bytes > _MUCH_MEMORY and n_bytes > _free_memory():
+        raise MemoryError
+
+
+def _free_memory() -> float:
+    """Return the bytes that are to be had, swap included; infinity where nothing tells."""
+    try:
+        told = Path("/proc/meminfo").read_text()
+    except OSError:
+        return math.inf
+    found = re.findall(r"^(?:MemAvailable|SwapFree): +(\d+) kB$", told, re.MULTILINE)
+    return 1024.0 * sum(map(int, found)) or math.inf
 
 
 @contextlib.contextmanager

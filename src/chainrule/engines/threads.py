@@ -41,13 +41,18 @@ def limited(n_threads: int | None) -> Iterator[None]:
 def available() -> int:
     """Return the most threads that may be taken.
 
-    What `limited` says; otherwise the processors that this process may use, or fewer where
-    ``OMP_NUM_THREADS``, threadpoolctl or a joblib worker has limited the matrix products.
+    The processors that this process may use, or fewer where `limited` says so; without that,
+    where ``OMP_NUM_THREADS`` does, or threadpoolctl or a joblib worker has limited the matrix
+    products.
     """
     limit = _limit.get()
     if limit is not None:
-        return limit
-    return min([_processors(), *(lib.num_threads for lib in _controller().lib_controllers)])
+        return min(limit, _processors())
+    limits = [lib.num_threads for lib in _controller().lib_controllers]
+    environment = os.environ.get("OMP_NUM_THREADS", "").strip()
+    if environment.isdecimal():  # a list is for nested regions, of which there are none
+        limits.append(int(environment))
+    return min([_processors(), *(n for n in limits if n > 0)])
 
 
 def for_work(step: float, steps: int = 1) -> int:

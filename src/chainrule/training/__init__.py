@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,10 +11,11 @@ from chainrule import engines
 from chainrule.architecture import Architecture
 from chainrule.callbacks import Callback, EarlyStopping
 from chainrule.engines import Data
+from chainrule.errors import DivergenceError
 from chainrule.history import History
 from chainrule.numerics import Array
 from chainrule.training import lbfgs, levenberg, loop
-from chainrule.training.monitor import Monitor
+from chainrule.training.monitor import Monitor, warn
 from chainrule.training.settings import Settings, check, whole_number
 
 __all__ = ["Settings", "Task", "check", "fit", "fit_many", "whole_number"]
@@ -40,14 +40,9 @@ class Task:
 
 def fit(task: Task) -> History:
     """Train a network and return its history; see `Network.fit`."""
-    monitor, settings = _monitor(task), task.settings
-    with engines.limited(settings.n_threads):
-        if isinstance(settings.optimizer, str):
-            lbfgs.refuse_unused(settings, task.checkpoint)
-            method = {"lbfgs": lbfgs.train, "lm": levenberg.train}[settings.optimizer]
-            method(monitor, task.data, settings)
-        else:
-            loop.train(_run(monitor, task))
+    monitor = _monitor(task)
+    with engines.limited(task.settings.n_threads):
+        _train(monitor, task, _run(monitor, task))
     return monitor.history
 
 
@@ -58,29 +53,60 @@ def fit_many(tasks: Sequence[Task], n_threads: int | None) -> list[History]:
     data at once, take turns.
     """
     monitors = [_monitor(task) for task in tasks]
-    together = [
-        i
-        for i, task in enumerate(tasks)
-        if monitors[i].engine is engines.NATIVE and not isinstance(task.settings.optimizer, str)
-    ]
+
+    def diverged(i: int, error: DivergenceError) -> None:
+        monitors[i].history.stop_reason = "diverged"
+        warn(f"network {i} of {len(tasks)}: {error}")
+
     with engines.limited(n_threads):
-        runs = [_run(monitors[i], tasks[i]) for i in together]
-        for i, error in zip(together, loop.train_together(runs), strict=True):
+        runs = [_run(monitor, task) for monitor, task in zip(monitors, tasks, strict=True)]
+        together = {
+            i: run for i, run in enumerate(runs) if run and monitors[i].engine is engines.NATIVE
+        }
+        errors = loop.train_together(list(together.values()))
+        for i, error in zip(together, errors, strict=True):
             if error:
-                warnings.warn(f"network {i} of {len(tasks)}: {error}", stacklevel=3)
-        alone = sorted(set(range(len(tasks))) - set(together))
-        histories = {i: monitors[i].history for i in together} | {i: fit(tasks[i]) for i in alone}
-    return [histories[i] for i in range(len(tasks))]
+                diverged(i, error)
+        for i in sorted(set(range(len(tasks))) - set(together)):
+            if any(monitor.interrupted for monitor in monitors):
+                monitors[i].history.stop_reason = "interrupted"
+                continue
+            try:
+                _train(monitors[i], tasks[i], runs[i])
+            except DivergenceError as error:
+                diverged(i, error)
+    return [monitor.history for monitor in monitors]
 
 
-def _run(monitor: Monitor, task: Task) -> loop.Run:
+def _run(monitor: Monitor, task: Task) -> loop.Run | None:
+    """Return the run through the epochs; None for a method that sees all data at once."""
+    if isinstance(task.settings.optimizer, str):
+        return None
     return loop.Run(monitor, task.data, task.settings, task.checkpoint, task.resume)
 
 
+def _train(monitor: Monitor, task: Task, run: loop.Run | None) -> None:
+    if run:
+        loop.train(run)
+    else:
+        method = {"lbfgs": lbfgs.train, "lm": levenberg.train}[task.settings.optimizer_name]
+        method(monitor, task.data, task.settings)
+
+
 def _monitor(task: Task) -> Monitor:
-    """Return the monitor of a new run, on the engine that was chosen for it."""
+    """Return the monitor of a new run, on the engine that was chosen for it.
+
+    Raises
+    ------
+    InputError
+        If the engine or the method is not for this network or these settings.
+    """
     settings = task.settings
     chosen, reason = engines.choose(task.engine, task.architecture, settings.optimizer)
+    if isinstance(settings.optimizer, str):
+        lbfgs.refuse_unused(settings, task.checkpoint)
+        if settings.optimizer == "lm":
+            levenberg.refuse_unsuited(task.architecture, settings)
     if task.engine == "auto" and chosen is not engines.NATIVE:
         _warn_once(f"training on the NumPy engine, which is slower, because {reason}")
     history = History(
@@ -98,4 +124,4 @@ def _monitor(task: Task) -> Monitor:
 
 @functools.cache
 def _warn_once(message: str) -> None:
-    warnings.warn(message, stacklevel=5)  # the caller of Network.fit
+    warn(message)

@@ -33,25 +33,11 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
 
     Raises
     ------
-    InputError
-        If the loss is not the squared error, or J^T J would be too large.
     DivergenceError
         If the loss became infinite or NaN.
     """
     architecture, parameters, history = monitor.architecture, monitor.parameters, monitor.history
-    if architecture.loss.name != "squared_error" or settings.regularization.l1:
-        raise InputError(
-            f"lm minimises squared_error, with l2 or without, but the network has "
-            f"{architecture.loss.name} and l1={settings.regularization.l1:g}: "
-            "pass optimizer='lbfgs'"
-        )
-    if architecture.n_parameters > _MOST_PARAMETERS:
-        raise InputError(
-            f"lm solves for all parameters at once, at most {_MOST_PARAMETERS:,}, but the network "
-            f"has {architecture.n_parameters:,}: take smaller layers, or optimizer='lbfgs'"
-        )
     double = replace(architecture, dtype="float64")
-    theta = parameters.astype(np.float64)
     l2 = settings.regularization.l2 * _is_weight(double)
 
     def objective(at: Array) -> float:
@@ -61,6 +47,7 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
     history.engine, history.engine_reason = "numpy", "lm has no other engine yet"
     damping, growth = _FIRST_DAMPING, 2.0
     with monitor:
+        theta = parameters.astype(np.float64)
         value = objective(theta)
         monitor.require_finite("loss", value)
         for _ in range(settings.epochs):
@@ -89,6 +76,27 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
             penalty = float((l2 * theta * theta).sum()) / 2
             if monitor.epoch_done(value - penalty, 1.0):
                 break
+
+
+def refuse_unsuited(architecture: Architecture, settings: Settings) -> None:
+    """Refuse a network or a penalty that Levenberg-Marquardt is not for.
+
+    Raises
+    ------
+    InputError
+        If the loss is not the squared error, or J^T J would be too large.
+    """
+    if architecture.loss.name != "squared_error" or settings.regularization.l1:
+        raise InputError(
+            f"lm minimises squared_error, with l2 or without, but the network has "
+            f"{architecture.loss.name} and l1={settings.regularization.l1:g}: "
+            "pass optimizer='lbfgs'"
+        )
+    if architecture.n_parameters > _MOST_PARAMETERS:
+        raise InputError(
+            f"lm solves for all parameters at once, at most {_MOST_PARAMETERS:,}, but the network "
+            f"has {architecture.n_parameters:,}: take smaller layers, or optimizer='lbfgs'"
+        )
 
 
 def normal_equations(architecture: Architecture, theta: Array, data: Data) -> tuple[Array, Array]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +13,7 @@ from chainrule.errors import DivergenceError
 from chainrule.numerics import Array
 from chainrule.optimizers import Optimizer
 from chainrule.training.checkpoint import Checkpoint
-from chainrule.training.monitor import Monitor
+from chainrule.training.monitor import Monitor, warn
 from chainrule.training.settings import Settings
 
 
@@ -99,8 +99,12 @@ class Run:
         self.finished = stop or self._all_epochs()
         if self.saved:
             self.saved.save(last=self.finished)
+        self.reload()
+
+    def reload(self) -> None:
+        """Take up the parameters after callbacks, which may have changed them."""
         if self.monitor.callbacks:
-            self.trainer.reload()  # a callback may have changed the parameters
+            self.trainer.reload()
 
 
 def train(run: Run) -> None:
@@ -112,6 +116,7 @@ def train(run: Run) -> None:
         If the loss became infinite or NaN; the parameters are then the best so far.
     """
     with run.monitor:
+        run.reload()
         while not run.finished:
             epoch = run.next_epoch()
             (loss,) = run.monitor.engine.train([(run.trainer, epoch)])
@@ -122,13 +127,16 @@ def train_together(runs: Sequence[Run]) -> list[DivergenceError | None]:
     """Train several networks of one engine, each epoch of all of them in one call.
 
     A network that diverges ends alone, with its best weights so far; its error is returned.
-    Ctrl-C ends all of them.
+    Ctrl-C ends all of them. Whatever happens, the callbacks of all are told of the end.
     """
     errors: dict[int, DivergenceError] = {}
-    for run in runs:
-        run.monitor.begin()
-    interrupted = False
+    begun: list[Run] = []
+    interrupted, failed = False, True
     try:
+        for run in runs:
+            run.monitor.begin()
+            begun.append(run)
+            run.reload()
         while going := [i for i, run in enumerate(runs) if not run.finished]:
             epochs = {i: runs[i].next_epoch() for i in going}
             jobs = [(runs[i].trainer, epoch) for i, epoch in epochs.items()]
@@ -138,13 +146,15 @@ def train_together(runs: Sequence[Run]) -> list[DivergenceError | None]:
                     runs[i].epoch_done(epochs[i], loss)
                 except DivergenceError as error:
                     errors[i], runs[i].finished = error, True
+        failed = False
     except KeyboardInterrupt:
-        interrupted = True
-        warnings.warn(
-            "training was interrupted; the networks have their best weights so far", stacklevel=4
-        )
-    for i, run in enumerate(runs):
-        run.monitor.end(interrupted and not run.finished, failed=i in errors)
-        if i in errors:
-            run.monitor.history.stop_reason = "diverged"
+        if len(begun) < len(runs):
+            raise  # as from `train`: there is nothing to keep yet
+        interrupted, failed = True, False
+        warn("training was interrupted; the networks have their best weights so far")
+    finally:
+        with contextlib.ExitStack() as ends:  # goes on to the others where one raises
+            for i, run in reversed(list(enumerate(begun))):
+                stopped = interrupted and not run.finished
+                ends.callback(run.monitor.end, stopped, failed or i in errors)
     return [errors.get(i) for i in range(len(runs))]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 import warnings
 from collections.abc import Sequence
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,15 @@ from chainrule.engines import Data, Engine
 from chainrule.errors import DivergenceError
 from chainrule.history import History
 from chainrule.numerics import Array
+
+
+def warn(message: str) -> None:
+    """Warn, pointing at the line outside of this package that led here."""
+    frame: FrameType | None = sys._getframe()
+    level = 1
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] == "chainrule":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
 
 
 class Monitor:
@@ -53,6 +63,8 @@ class Monitor:
     ) -> None:
         self.architecture, self.parameters, self.history = architecture, parameters, history
         self.engine, self.validation, self.early_stopping = engine, validation, early_stopping
+        self.interrupted = False
+        """Whether Ctrl-C ended it."""
         self.advice = "inputs and targets scaled to about 1"
         """What to try against divergence; a method with a learning rate says more."""
         self.callbacks = [*([early_stopping] if early_stopping else []), *callbacks]
@@ -139,15 +151,15 @@ class Monitor:
     def _warn_of_interrupt(self) -> None:
         history = self.history
         kept = "best weights so far" if history.best_epoch else "weights of its last step"
-        warnings.warn(
+        warn(
             f"training was interrupted after {history.epochs} of {self.progress.epochs} "
-            f"epochs; the network has the {kept}",
-            stacklevel=6,  # the caller of Network.fit
+            f"epochs; the network has the {kept}"
         )
 
     def end(self, interrupted: bool, failed: bool = False) -> None:
         """Note why training ended, restore the best parameters, and tell the callbacks."""
         history, stopping = self.history, self.early_stopping
+        self.interrupted = interrupted
         if interrupted:
             history.stop_reason = "interrupted"
         elif not failed:
