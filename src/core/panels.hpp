@@ -9,6 +9,10 @@
 // transposes, gradients and lambda, and finite in phi: sums along rows of panels may run over it.
 #pragma once
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -43,10 +47,16 @@ class Buffer {
   public:
     Buffer() = default;
     explicit Buffer(long n) {
-        const long bytes = round_up(n * long(sizeof(T)) + 1, 4096);
-        data_.reset(static_cast<T*>(std::aligned_alloc(4096, bytes)));
+        const long page = 4096, large = 1l << 22, bytes = n * long(sizeof(T));
+        const long alignment = bytes < large ? page : large / 2;
+        const long size = round_up(bytes + 1, alignment);
+        data_.reset(static_cast<T*>(std::aligned_alloc(alignment, size)));
         if (!data_) throw std::bad_alloc();
-        std::memset(static_cast<void*>(data_.get()), 0, bytes);
+#if defined(__linux__)
+        // Large ones on large pages, if the system has them: fewer of them to look up and to make.
+        if (size >= large) madvise(data_.get(), size, MADV_HUGEPAGE);
+#endif
+        std::memset(static_cast<void*>(data_.get()), 0, size);
     }
     T* get() const { return data_.get(); }
 

@@ -61,7 +61,7 @@ def _repeats_lasting(task: Task, seconds: float) -> int:
     repeats = 1
     while (elapsed := _time(task, repeats)) < seconds / 4:
         repeats *= 2
-    return max(1, math.ceil(repeats * seconds / elapsed))
+    return max(task.least, math.ceil(repeats * seconds / elapsed))
 
 
 def _time(task: Task, repeats: int) -> float:
@@ -80,7 +80,8 @@ def _train(job: Job) -> Task:
             trainer.run(1)  # compiles
         trainers.sort(key=lambda trainer: _time(Task(trainer.run), 1))
     best = trainers[0]
-    return Task(best.run, job.workload.n_steps, best.about)
+    # Several epochs, as in use: what a call sets up counts, but not as if each epoch needed it.
+    return Task(best.run, job.workload.n_steps, best.about, least=5)
 
 
 def _predict(job: Job) -> Task:

@@ -45,3 +45,5 @@ class Task:
     """Steps, calls or whatever is counted, in one repeat."""
     about: Callable[[], dict[str, str]] = dict
     """What else is to be known of it once it has run, such as which engine did."""
+    least: int = 1
+    """The fewest repeats of a measurement."""
