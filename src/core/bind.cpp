@@ -66,9 +66,12 @@ class View {
     template <class T>
     T* data(long n) const {
         if (!buffer_.obj) return nullptr;
-        const char* formats = std::is_same_v<T, float> ? "f" : std::is_same_v<T, double> ? "d" : "lq";
-        require(format_ && std::strchr(formats, format_) && buffer_.len == n * long(sizeof(T)) && PyBuffer_IsContiguous(&buffer_, 'C'),
-                "the core takes contiguous arrays in order, of the parameters' dtype and this length");
+        const char* formats =
+            std::is_same_v<T, float> ? "f" : std::is_same_v<T, double> ? "d" : "lq";
+        require(format_ && std::strchr(formats, format_) &&
+                    buffer_.len == n * long(sizeof(T)) && PyBuffer_IsContiguous(&buffer_, 'C'),
+                "the core takes contiguous arrays in order, of the parameters' dtype and this "
+                "length");
         return static_cast<T*>(buffer_.buf);
     }
 

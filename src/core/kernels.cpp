@@ -103,10 +103,11 @@ void one_row(const LayerSpec& layer, const T* W, const T* bias, const T* x, T* o
 }
 
 template <class T>
-constexpr Kernels<T> table = {gather_for<T>,     forward<T>,  backward<T>,        through_output<T>,
-                              softmax<T>,        drop<T>,     losses<T>,          gradient_block<T>,
-                              sum_rows<T>,       squares<T>, add_penalty<T>, update<T>,       transpose_block<T>,
-                              one_row<T>};
+constexpr Kernels<T> table = {
+    gather_for<T>, forward<T>, backward<T>, through_output<T>, softmax<T>, drop<T>, losses<T>,
+    gradient_block<T>, sum_rows<T>, squares<T>, add_penalty<T>, update<T>, transpose_block<T>,
+    one_row<T>,
+};
 
 const Kernels<float>& kernels_float32() { return table<float>; }
 const Kernels<double>& kernels_float64() { return table<double>; }

@@ -116,10 +116,9 @@ CHAINRULE_INLINE Vec<T> expm1_of_rest(const Reduced<T>& x) {
     const Vec<T> r = x.high - x.low;
     return x.high + (r * r * polynomial<T>(r, Format<T>::exp) - x.low);
 }
-template <class T>  // 2^n / divisor, where that is a normal number and the divisor a power of 2
-CHAINRULE_INLINE Vec<T> power_of_two(const Reduced<T>& x, T divisor) {
-    using F = Format<T>;
-    return (Vec<T>)((x.exponent << F::mantissa) - (BitVec<T>)broadcast(divisor));
+template <class T>  // 2^n, where that is a normal number
+CHAINRULE_INLINE Vec<T> power_of_two(const Reduced<T>& x) {
+    return (Vec<T>)((x.exponent << Format<T>::mantissa) - (BitVec<T>)broadcast(T(1)));
 }
 template <class T>  // v 2^n, where neither 2^n nor the result need be a normal number
 CHAINRULE_INLINE Vec<T> scale(Vec<T> v, const Reduced<T>& x) {
@@ -149,18 +148,8 @@ struct ExpTerms {
 template <class T>
 CHAINRULE_INLINE ExpTerms<T> exp_terms(Vec<T> x) {
     const auto reduced = reduce<T>(at_least<T>(Format<T>::exp_is_normal, x));
-    const Vec<T> power = power_of_two<T>(reduced, 1);
+    const Vec<T> power = power_of_two<T>(reduced);
     return {power, power * expm1_of_rest<T>(reduced)};
-}
-
-// ulp: 2.0, 1.8
-template <class T>
-CHAINRULE_INLINE Vec<T> expm1(Vec<T> x) {
-    const auto reduced = reduce<T>(clamp<T>(x, Format<T>::exp_is_normal, Format<T>::exp_overflows));
-    // Half of it, because 2^n overflows before the result does.
-    const Vec<T> half = power_of_two<T>(reduced, 2);
-    const Vec<T> y = (half * expm1_of_rest<T>(reduced) + (half - T(0.5))) * T(2);
-    return select<T>(magnitude<T>(x) < least_normal<T>, x, y);
 }
 
 // ulp: 2.5, 2.5
@@ -227,7 +216,8 @@ CHAINRULE_INLINE Vec<T> log(Vec<T> x) {
     return with_log_limits<T>(x, 0, log_of_split<T>(k - shift, m - T(1)));
 }
 
-// log(1 + x) for -1 < x < infinity. What 1 + x loses by rounding is added to its mantissa.
+// ulp: 1.4, 1.4. Of log(1 + x) for -1 < x < infinity. What 1 + x loses by rounding is added to
+// its mantissa.
 template <class T>
 CHAINRULE_INLINE Vec<T> log1p_inside(Vec<T> x) {
     const Vec<T> u = x + T(1), v = u - T(1), lost = (T(1) - (u - v)) + (x - v);
@@ -236,22 +226,11 @@ CHAINRULE_INLINE Vec<T> log1p_inside(Vec<T> x) {
     return log_of_split<T>(k, (m - T(1)) + lost * (Vec<T>)bits * T(0.5));  // bits: 2^(1 - k)
 }
 
-// ulp: 1.4, 1.4
-template <class T>
-CHAINRULE_INLINE Vec<T> log1p(Vec<T> x) {
-    return select<T>(x == T(0), x, with_log_limits<T>(x, -1, log1p_inside<T>(x)));
-}
-
 // ulp: 1.7, 1.7
 template <class T>
 CHAINRULE_INLINE Vec<T> softplus(Vec<T> x, Vec<T> z) {  // given z = exp(-|x|) as well
     return at_least<T>(T(0), x) + log1p_inside<T>(z);
 }
-template <class T>
-CHAINRULE_INLINE Vec<T> softplus(Vec<T> x) {
-    return softplus<T>(x, exp<T>(-magnitude<T>(x)));
-}
-
 // ulp: 4.0, 4.8
 template <class T>
 struct Normal {
@@ -272,11 +251,6 @@ CHAINRULE_INLINE Normal<T> normal(Vec<T> x) {
     constexpr T c = T(0.39894228040143267794);  // 1 / sqrt(2 pi)
     return {select<T>(x < T(0), tail, T(1) - tail), scale<T>(e * c + c, reduced)};
 }
-template <class T>
-CHAINRULE_INLINE Vec<T> normal_cdf(Vec<T> x) {
-    return normal<T>(x).cdf;
-}
-
 // The sine of x + quarter_turns pi / 2, for |x| up to sin_limit.
 template <class T, int quarter_turns>
 CHAINRULE_INLINE Vec<T> sin_of_moderate(Vec<T> x) {

@@ -34,17 +34,22 @@ struct Block {
     int layer;
     long input_panel, output_panel, rows, columns;
     bool has_bias;
+    long flat_weights, flat_biases;  // where they start in the user's array
 };
 
 template <class T>
 std::vector<Block> blocks_of(const NetworkSpec& spec) {
     std::vector<Block> blocks;
+    long flat = 0;
     for (int l = 0; l < int(spec.layers.size()); l++) {
         const auto [in, out, activation] = spec.layers[l];
-        for (long j = 0; j < panels_for<T>(out); j++)
-            for (long i = 0; i < panels_for<T>(in); i++)
-                blocks.push_back({l, i, j, std::min(panel<T>, in - i * panel<T>),
-                                  std::min(panel<T>, out - j * panel<T>), spec.bias && i == 0});
+        const long biases = flat + in * out;
+        for (long j = 0; j < out; j += panel<T>)
+            for (long i = 0; i < in; i += panel<T>)
+                blocks.push_back({l, i / panel<T>, j / panel<T>, std::min(panel<T>, in - i),
+                                  std::min(panel<T>, out - j), spec.bias && i == 0,
+                                  flat + j * in + i, biases + j});
+        flat = biases + (spec.bias ? out : 0);
     }
     return blocks;
 }
@@ -63,7 +68,6 @@ class Model {
                                       ? Matrix<T>(round_up(out, row_unit), in) : Matrix<T>());
             layers.push_back({in, out, activation, parameters[l].W, transposed_[l],
                               spec.bias ? parameters[l].bias.get() : nullptr});
-            offsets_.push_back(l ? offsets_[l - 1] + size_of(l - 1) : 0);
         }
     }
 
@@ -84,7 +88,7 @@ class Model {
     void copy_in(const Block& block, const T* flat, Arrays<T>& to) const {
         alignas(64) T square[panel<T> * panel<T>] = {}, turned[panel<T> * panel<T>];
         const long in = spec.layers[block.layer].in;
-        const T* from = flat + offset_of_weights(block);
+        const T* from = flat + block.flat_weights;
         for (long j = 0; j < block.columns; j++)
             std::memcpy(square + j * panel<T>, from + j * in, block.rows * sizeof(T));
         kernels.transpose_block(square, turned, block.columns, block.rows);
@@ -92,18 +96,18 @@ class Model {
             std::memcpy(weights(block, to) + i * panel<T>, turned + i * panel<T>,
                         block.columns * sizeof(T));
         if (block.has_bias)
-            std::memcpy(biases(block, to), flat + offset_of_biases(block),
+            std::memcpy(biases(block, to), flat + block.flat_biases,
                         block.columns * sizeof(T));
     }
     void copy_out(const Block& block, T* flat, const Arrays<T>& from) const {
         alignas(64) T turned[panel<T> * panel<T>];
         kernels.transpose_block(weights(block, from), turned, block.rows, block.columns);
         const long in = spec.layers[block.layer].in;
-        T* to = flat + offset_of_weights(block);
+        T* to = flat + block.flat_weights;
         for (long j = 0; j < block.columns; j++)
             std::memcpy(to + j * in, turned + j * panel<T>, block.rows * sizeof(T));
         if (block.has_bias)
-            std::memcpy(flat + offset_of_biases(block), biases(block, from),
+            std::memcpy(flat + block.flat_biases, biases(block, from),
                         block.columns * sizeof(T));
     }
 
@@ -121,20 +125,7 @@ class Model {
     std::vector<Layer<T>> layers;
 
   private:
-    long size_of(std::size_t l) const {
-        return layers[l].in * layers[l].out + (spec.bias ? layers[l].out : 0);
-    }
-    long offset_of_weights(const Block& block) const {
-        return offsets_[block.layer] + block.output_panel * panel<T> * layers[block.layer].in +
-               block.input_panel * panel<T>;
-    }
-    long offset_of_biases(const Block& block) const {
-        return offsets_[block.layer] + layers[block.layer].in * layers[block.layer].out +
-               block.output_panel * panel<T>;
-    }
-
     std::vector<Matrix<T>> transposed_;
-    std::vector<long> offsets_;
 };
 
 }  // namespace chainrule

@@ -47,7 +47,8 @@ __attribute__((noinline)) void multiply_tile(long depth, const T* a, long a_stri
     CHAINRULE_UNROLL(16)
     for (int i = 0; i < rows; i++)
         CHAINRULE_UNROLL(4)
-        for (int j = 0; j < vectors; j++) sums[i][j] = load(start + i * start_stride + j * lanes<T>);
+        for (int j = 0; j < vectors; j++)
+            sums[i][j] = load(start + i * start_stride + j * lanes<T>);
     if constexpr (transposed) {
         accumulate<T>(depth, a, 1, panel<T>, b, sums);
     } else {
@@ -197,8 +198,10 @@ CHAINRULE_INLINE Vec<T> sum_rows_of(Vec<T> (&square)[lanes<T>], std::index_seque
             __builtin_shufflevector(low, high, (lane & step ? n + lane - step : lane)...) +
             __builtin_shufflevector(low, high, (lane & step ? n + lane : lane + step)...);
     }
-    if constexpr (2 * step < n) return sum_rows_of<T, 2 * step>(square, std::index_sequence<lane...>());
-    else return square[0];
+    if constexpr (2 * step < n)
+        return sum_rows_of<T, 2 * step>(square, std::index_sequence<lane...>());
+    else
+        return square[0];
 }
 
 // to = from^T for a block of panel x panel entries of which `rows` x `columns` are wanted; both

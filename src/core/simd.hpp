@@ -71,10 +71,6 @@ CHAINRULE_INLINE Vec<T> load_unaligned(const T* p) {
     return v;
 }
 template <class T>
-CHAINRULE_INLINE void store_unaligned(T* p, Vec<T> v) {
-    std::memcpy(p, &v, sizeof v);
-}
-template <class T>
 CHAINRULE_INLINE Vec<T> broadcast(T x) {
     return x - Vec<T>{};  // folded away; x + 0 would not be, because of -0
 }

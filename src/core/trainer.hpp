@@ -75,8 +75,8 @@ class Trainer {
         squares_.resize(model_.blocks.size());
     }
 
-    // To be called after `prepare`. Returns the loss of the epoch, or a number that is not finite as soon as the loss of a
-    // batch is not: the parameters are then those before that batch.
+    // To be called after `prepare`. Returns the loss of the epoch, or a number not finite as
+    // soon as the loss of a batch is not: the parameters are then those before that batch.
     double run(const Epoch& epoch, int threads, const Interrupted& interrupted) {
         const long n = samples_.X.rows;
         double loss = 0;
@@ -206,7 +206,8 @@ class Trainer {
             squares = model_.kernels.squares(model_.weights(block, gradient_), block.rows,
                                              block.columns);
             if (block.has_bias)
-                squares += model_.kernels.squares(model_.biases(block, gradient_), 1, block.columns);
+                squares +=
+                    model_.kernels.squares(model_.biases(block, gradient_), 1, block.columns);
         });
         me.barrier.wait();
         double square = 0;
