@@ -136,13 +136,15 @@ def require_targets_in_range(Y: Array, architecture: Architecture) -> None:
     """
     loss = architecture.loss
     low, high = loss.targets
-    if loss.name == "hinge":
-        bad = np.abs(Y) != 1
-    elif loss.name == "gamma":
-        bad = Y <= 0
-    else:
-        bad = (Y < low) | (Y > high)
-    if bad.any():
+    for rows in row_blocks(Y):
+        if loss.name == "hinge":
+            bad = np.abs(Y[rows]) != 1
+        elif loss.name == "gamma":
+            bad = Y[rows] <= 0
+        else:
+            bad = (Y[rows] < low) | (Y[rows] > high)
+        if not bad.any():
+            continue
         row, column = (int(i) for i in np.argwhere(bad)[0])
         takes = {
             "hinge": "targets -1 and 1 (from 0 and 1: 2 * Y - 1)",
@@ -150,8 +152,8 @@ def require_targets_in_range(Y: Array, architecture: Architecture) -> None:
             "poisson": "targets of at least 0",
         }.get(loss.name, f"targets in [{low:g}, {high:g}]")
         raise InputError(
-            f"the loss {loss.name} takes {takes}, but Y has {Y[row, column]} in row {row}, "
-            f"column {column}"
+            f"the loss {loss.name} takes {takes}, but Y has {Y[rows][row, column]} in row "
+            f"{rows.start + row}, column {column}"
         )
 
 

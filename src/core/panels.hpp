@@ -47,16 +47,16 @@ class Buffer {
   public:
     Buffer() = default;
     explicit Buffer(long n) {
-        const long page = 4096, large = 1l << 22, bytes = n * long(sizeof(T));
-        const long alignment = bytes < large ? page : large / 2;
-        const long size = round_up(bytes + 1, alignment);
-        data_.reset(static_cast<T*>(std::aligned_alloc(alignment, size)));
-        if (!data_) throw std::bad_alloc();
+        const long page = 4096, large_page = 1l << 21, large = 2 * large_page;
+        const long size = round_up(n * long(sizeof(T)) + 1, page);
+        void* data = nullptr;
+        if (posix_memalign(&data, size < large ? page : large_page, size)) throw std::bad_alloc();
+        data_.reset(static_cast<T*>(data));
 #if defined(__linux__)
         // Large ones on large pages, if the system has them: fewer of them to look up and to make.
-        if (size >= large) madvise(data_.get(), size, MADV_HUGEPAGE);
+        if (size >= large) madvise(data, size, MADV_HUGEPAGE);
 #endif
-        std::memset(static_cast<void*>(data_.get()), 0, size);
+        std::memset(data, 0, size);
     }
     T* get() const { return data_.get(); }
 

@@ -45,6 +45,7 @@ inline long double normal_cdf(long double x) {
 #define CHAINRULE_FUNCTION(name, in_float, in_double, exact) \
     inline const Function name{#name, in_float, in_double, [](long double x) { return exact; }};
 CHAINRULE_FUNCTION(exp, 0.96, 0.96, std::exp(x))
+CHAINRULE_FUNCTION(expm1, 2.0, 1.8, std::expm1(x))  // of exp_terms, which elu and tanh take
 CHAINRULE_FUNCTION(log, 0.83, 0.84, std::log(x))
 CHAINRULE_FUNCTION(log1p, 1.4, 1.4, std::log1p(x))
 CHAINRULE_FUNCTION(tanh, 2.5, 2.5, std::tanh(x))

@@ -21,8 +21,8 @@ CHAINRULE_DECLARE(avx512)
 namespace chainrule::test {
 namespace {
 
-const Function* const functions[] = {&exp,     &log,        &log1p, &tanh,
-                                     &sigmoid, &softplus, &normal_cdf, &sin,   &cos};
+const Function* const functions[] = {&exp,      &log,        &log1p, &tanh, &sigmoid,
+                                     &softplus, &normal_cdf, &sin,   &cos};
 
 template <class T>
 void evaluate(int function, const T* x, T* y, long n) {
@@ -166,7 +166,7 @@ void test_special(int function) {
 void tests() {
     const char* given = std::getenv("CHAINRULE_STRIDE");  // 1: every float there is, for hours
     const long stride = given ? std::atol(given) : quick ? 400009 : 4099;
-    for (int function = 0; function < 10; function++) {
+    for (int function = 0; function < int(std::size(functions)); function++) {
         test_special<float, uint32_t>(function);
         test_function<float, uint32_t>(function, stride);
 #if LDBL_MANT_DIG >= 64
