@@ -274,7 +274,7 @@ CHAINRULE_INLINE Vec<T> with_large_arguments(Vec<T> x, Vec<T> y, Scalar f) {
     return y;
 }
 
-// ulp: 2.2, 2.4
+// ulp: 2.5, 2.5
 template <class T>
 CHAINRULE_INLINE Vec<T> sin(Vec<T> x) {
     const Vec<T> y = select<T>(x == T(0), x, sin_of_moderate<T, 0>(x));
@@ -283,7 +283,7 @@ CHAINRULE_INLINE Vec<T> sin(Vec<T> x) {
     });
 }
 
-// ulp: 2.0, 2.3
+// ulp: 2.5, 2.5
 template <class T>
 CHAINRULE_INLINE Vec<T> cos(Vec<T> x) {
     return with_large_arguments<T>(x, sin_of_moderate<T, 1>(x), [](T v) {

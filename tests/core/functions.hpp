@@ -52,8 +52,8 @@ CHAINRULE_FUNCTION(tanh, 2.5, 2.5, std::tanh(x))
 CHAINRULE_FUNCTION(sigmoid, 1.8, 1.8, exact::sigmoid(x))
 CHAINRULE_FUNCTION(softplus, 1.7, 1.7, exact::softplus(x))
 CHAINRULE_FUNCTION(normal_cdf, 4.0, 4.8, exact::normal_cdf(x))
-CHAINRULE_FUNCTION(sin, 2.2, 2.4, std::sin(x))
-CHAINRULE_FUNCTION(cos, 2.0, 2.3, std::cos(x))
+CHAINRULE_FUNCTION(sin, 2.5, 2.5, std::sin(x))
+CHAINRULE_FUNCTION(cos, 2.5, 2.5, std::cos(x))
 #undef CHAINRULE_FUNCTION
 
 }  // namespace chainrule::test
