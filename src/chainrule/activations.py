@@ -121,11 +121,15 @@ def _relu_like(name: str, negative: ArrayFunction, slope: ArrayFunction, **more:
     )
 
 
-def _leaky_relu(name: str, slope: float = 0.01) -> Activation:
+DEFAULTS = {"leaky_relu": 0.01, "elu": 1.0, "celu": 1.0}
+"""The parameters of the families where a name has none."""
+
+
+def _leaky_relu(name: str, slope: float = DEFAULTS["leaky_relu"]) -> Activation:
     return _relu_like(name, lambda x: slope * x, lambda x: np.full_like(x, slope), kinks=(0.0,))
 
 
-def _elu(name: str, alpha: float = 1.0) -> Activation:
+def _elu(name: str, alpha: float = DEFAULTS["elu"]) -> Activation:
     return _relu_like(
         name,
         lambda x: alpha * np.expm1(x),
@@ -134,7 +138,7 @@ def _elu(name: str, alpha: float = 1.0) -> Activation:
     )
 
 
-def _celu(name: str, alpha: float = 1.0) -> Activation:
+def _celu(name: str, alpha: float = DEFAULTS["celu"]) -> Activation:
     return _relu_like(name, lambda x: alpha * np.expm1(x / alpha), lambda x: np.exp(x / alpha))
 
 

@@ -207,7 +207,11 @@ def _gaussian_nll_prime(outputs: Array, y: Array) -> Array:
 gaussian_nll = _built_in("gaussian_nll", _gaussian_nll, _gaussian_nll_prime, outputs_per_target=2)
 
 
-def _huber(name: str, delta: float = 1.0) -> Loss:
+DEFAULTS = {"huber": 1.0}
+"""The parameters of the families where a name has none."""
+
+
+def _huber(name: str, delta: float = DEFAULTS["huber"]) -> Loss:
     def value(p: Array, y: Array) -> Array:
         inside = np.minimum(numerics.magnitude(p - y), delta)
         return inside * (numerics.magnitude(p - y) - inside / 2)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import _core, optimizers
+from chainrule import _core, activations, losses, optimizers
 from chainrule.architecture import Architecture
 from chainrule.engines import threads
 from chainrule.engines.base import Data, Epoch, Gradients, Regularization
@@ -243,10 +243,13 @@ def _network(architecture: Architecture) -> _core.Network:
     sizes = architecture.layer_sizes
     for n_in, n_out, activation in zip(sizes, sizes[1:], architecture.activations, strict=False):
         name, parameter = family_of(activation)
-        default = {"leaky_relu": 0.01}.get(name, 1.0)
-        layers.append((n_in, n_out, name, default if parameter is None else parameter))
+        if parameter is None:
+            parameter = activations.DEFAULTS.get(name, 0.0)
+        layers.append((n_in, n_out, name, parameter))
     loss, parameter = family_of(architecture.loss)
-    return _core.Network(layers, loss, 1.0 if parameter is None else parameter, architecture.bias)
+    if parameter is None:
+        parameter = losses.DEFAULTS.get(loss, 0.0)
+    return _core.Network(layers, loss, parameter, architecture.bias)
 
 
 def _rows(X: Any, dtype: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule import __version__, storage
+from chainrule import __version__, activations, storage
 from chainrule.architecture import Architecture
 from chainrule.errors import InputError
 from chainrule.naming import family_of
@@ -34,7 +34,6 @@ _EXPRESSIONS = {
     "gaussian": "exp(-x * x)",
     "exponential": f"x > {EXP_LIMIT:g} ? exp({EXP_LIMIT:g}) * (x - {EXP_LIMIT - 1:g}) : exp(x)",
 }
-_DEFAULTS = {"leaky_relu": 0.01, "elu": 1.0, "celu": 1.0}
 _MATHEMATICS = ("exp", "expm1", "tanh", "erfc", "log1p", "fabs", "sin")
 
 _SOFTMAX = """
@@ -113,7 +112,7 @@ def _source(name: str, header: str, architecture: Architecture, parameters: Arra
         if family == "softmax":
             steps.append(_SOFTMAX.format(y=y, n=n_out))
         elif family != "identity":
-            a = _DEFAULTS.get(family) if value is None else value
+            a = activations.DEFAULTS.get(family) if value is None else value
             function = family if value is None else f"{family}_{L}"
             expression = _EXPRESSIONS[family]
             if a is not None:
