@@ -110,8 +110,8 @@ class Monitor:
         self.started = now
         monitored = history.monitored
         if not history.best_epoch or monitored[-1] < monitored[history.best_epoch - 1]:
+            np.copyto(self.best, self.parameters)  # first: Ctrl-C may come after any line
             history.best_epoch = history.epochs
-            np.copyto(self.best, self.parameters)
         progress.epoch, progress.loss = history.epochs, loss
         progress.learning_rate = learning_rate
         for callback in self.callbacks:
