@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import chainrule as cr
+from chainrule import training
+from chainrule.history import History
+from chainrule.together import _DEFAULTS
 
 Array = npt.NDArray[Any]
 
@@ -20,3 +24,19 @@ def problem(n: int = 200, seed: int = 0, dtype: str = "float64") -> tuple[Array,
 
 def network(**options: Any) -> cr.Network:
     return cr.Network([3, 16, 2], **{"activation": "tanh", "dtype": "float64", **options})
+
+
+def fit(
+    net: cr.Network,
+    X: Array,
+    Y: Array,
+    sample_weight: Array | None = None,
+    per_sample: bool = False,
+    **options: Any,
+) -> History:
+    """Train as `Network.fit` does, with what estimators can ask for besides."""
+    data, names = net._to_train_on(X, Y, sample_weight)
+    task = net._task(data, names, **{**_DEFAULTS, "n_threads": None, **options})
+    regularization = replace(task.settings.regularization, per_sample=per_sample)
+    settings = replace(task.settings, regularization=regularization)
+    return training.fit(replace(task, settings=settings))

@@ -83,7 +83,7 @@ from chainrule import _core
 cost = ("squared_error", 1.0, True)
 net = _core.Network([(2, 3, "tanh", 1.0), (3, 1, "identity", 1.0)], *cost)
 theta, X, Y = np.zeros(13), np.zeros((6, 2)), np.zeros((6, 1))
-trainer = _core.Trainer(net, theta, "momentum", {{}}, 0, 0, 0, np.inf, X, Y, None)
+trainer = _core.Trainer(net, theta, "momentum", {{}}, 0, 0, 0, np.inf, False, X, Y, None)
 try:
     {call}
 except (ValueError, TypeError, IndexError):

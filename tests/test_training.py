@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.callbacks import Progress
-from tests.problems import Array, network, problem
+from tests.problems import Array, fit, network, problem
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -93,6 +93,40 @@ def test_l2_and_l1_change_the_step_by_their_gradients_and_leave_biases_alone() -
         assert b is not None
         assert c is not None
         np.testing.assert_array_equal(b, c)
+
+
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_penalties_per_sample_are_divided_by_the_weight_of_each_step(
+    engine: str, weighted: bool
+) -> None:
+    X, Y = problem(n=14)
+    weight = np.r_[1.0, 0, 2, 3, 0.5, 0.5, 0.5, 0, 4, 5, 0, 0, 0, 0] if weighted else np.ones(14)
+    options: dict[str, Any] = {
+        "optimizer": "sgd", "learning_rate": 0.1, "shuffle": False, "engine": engine,
+        "epochs": 1, "batch_size": 5,
+    }  # fmt: skip
+    net, step_by_step = network(), network()
+    fit(net, X, Y, weight if weighted else None, per_sample=True, l2=0.3, l1=0.2, **options)
+    for rows in (slice(0, 5), slice(5, 10), slice(10, 14)):
+        total = float(weight[rows].sum())
+        if total:  # a step without any weight has no penalty, either
+            step_by_step.fit(
+                X[rows], Y[rows], sample_weight=weight[rows], l2=0.3 / total, l1=0.2 / total,
+                **options,
+            )  # fmt: skip
+    np.testing.assert_allclose(net.parameters, step_by_step.parameters, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "lm"])
+def test_penalties_per_sample_where_a_step_sees_all_data(optimizer: str) -> None:
+    X, Y = problem(n=20)
+    weight = np.linspace(0, 2, 20)
+    net, divided = network(), network()
+    options: dict[str, Any] = {"optimizer": optimizer, "epochs": 5, "sample_weight": weight}
+    fit(net, X, Y, per_sample=True, l2=3.0, **options)
+    divided.fit(X, Y, l2=3.0 / weight.sum(), **options)
+    np.testing.assert_allclose(net.parameters, divided.parameters, rtol=1e-9)
 
 
 def test_gradient_clip_bounds_the_length_of_the_step() -> None:

@@ -24,6 +24,7 @@ class Trainer:
         l1: float,
         dropout: float,
         gradient_clip: float,
+        per_sample: bool,
         X: Any,
         Y: Any,
         weight: Any,

@@ -330,12 +330,12 @@ NB_MODULE(_core, module) {
     nb::class_<PyTrainer>(module, "Trainer")
         .def("__init__", [](PyTrainer* self, const NetworkSpec& spec, nb::handle parameters,
                             const std::string& optimizer, const nb::dict& numbers, double l2,
-                            double l1, double dropout, double gradient_clip, nb::handle X,
-                            nb::handle Y, nb::handle weight) {
+                            double l1, double dropout, double gradient_clip, bool per_sample,
+                            nb::handle X, nb::handle Y, nb::handle weight) {
             new (self) PyTrainer(spec, parameters, optimizer, numbers,
-                                 {l2, l1, dropout, gradient_clip}, X, Y, weight);
+                                 {l2, l1, dropout, gradient_clip, per_sample}, X, Y, weight);
         }, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
-           nb::arg(), nb::arg(), nb::arg().none())
+           nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
         .def("read_parameters", [](PyTrainer& t) { t.read_parameters(); })
         .def("write_state", [](PyTrainer& t, int slot, nb::handle to) { t.write_state(slot, to); })
         .def("read_state", [](PyTrainer& t, int slot, nb::handle from) {

@@ -18,6 +18,14 @@ struct StepNumbers {
 };
 struct Regularization {
     double l2, l1, dropout, gradient_clip;  // the last is infinite for none
+    bool per_sample;
+
+    // By what l2 and l1 are divided in a step whose samples have this total weight.
+    double divisor(double total_weight) const {
+        if (!per_sample) return 1;
+        // without samples, there is no penalty either
+        return total_weight ? total_weight : std::numeric_limits<double>::infinity();
+    }
 };
 struct Epoch {
     long number;  // from 0
@@ -96,10 +104,12 @@ class Trainer {
                 update.eta = T(eta), update.by_m = T(by_m), update.by_g = T(by_g);
                 update.unbias2 = T(unbias2), update.kept = T(1 - eta * optimizer_.weight_decay);
                 update.scale = 1;
-                const Step step{start, std::min(epoch.batch_size, n - start), t, masks(epoch, t),
-                                update};
-                const double step_weight = pass_->total_weight(start, start + step.size);
-                total += run_step(step, step_weight, me, share, total, interrupted);
+                const long size = std::min(epoch.batch_size, n - start);
+                const double step_weight = pass_->total_weight(start, start + size);
+                const double divisor = regularization_.divisor(step_weight);
+                const Step step{start, size, t, step_weight, T(regularization_.l2 / divisor),
+                                T(regularization_.l1 / divisor), masks(epoch, t), update};
+                total += run_step(step, me, share, total, interrupted);
                 weight += step_weight;
             }
             for_blocks(share, [&](const Block& block) {
@@ -126,6 +136,8 @@ class Trainer {
   private:
     struct Step {
         long start, size, t;
+        double weight;  // of its samples
+        T l2, l1;
         std::vector<Dropout> masks;
         Update<T> update;
     };
@@ -163,7 +175,7 @@ class Trainer {
 
     // Returns the sum of the batch's losses. Nothing is changed if that, or the loss of the
     // epoch before it, is not finite.
-    double run_step(Step step, double weight, const Member& me, const Share& share, double before,
+    double run_step(Step step, const Member& me, const Share& share, double before,
                     const Interrupted& interrupted) {
         double loss = 0;
         for (long done = 0; done < step.size; done += chunk_) {
@@ -171,7 +183,7 @@ class Trainer {
             const auto [first, last] = me.rows(n);
             for (Dropout& mask : step.masks) mask.first_row = done;
             pass_->forward(start, first, last, step.masks.empty() ? nullptr : step.masks.data());
-            pass_->losses(start, first, last, weight);
+            pass_->losses(start, first, last, step.weight);
             pass_->backward(first, last);
             me.barrier.wait();
             if (me.index == 0 && interrupted()) stop_ = true;
@@ -194,14 +206,14 @@ class Trainer {
         alignas(64) T by_weights[panel<T> * panel<T>], by_biases[panel<T>];
         for_blocks(share, [&](const Block& block) {
             pass_->gradient(block, n, false, by_weights, by_biases);
-            penalize(block, by_weights);
+            penalize(block, step, by_weights);
             update(block, step, by_weights, by_biases);
         });
     }
 
     void update_whole(Step& step, const Member& me, const Share& share) {
         for_blocks(share, [&](const Block& block) {
-            penalize(block, model_.weights(block, gradient_));
+            penalize(block, step, model_.weights(block, gradient_));
             double& squares = squares_[&block - model_.blocks.data()];
             squares = model_.kernels.squares(model_.weights(block, gradient_), block.rows,
                                              block.columns);
@@ -220,11 +232,10 @@ class Trainer {
         me.barrier.wait();
     }
 
-    void penalize(const Block& block, T* by_weights) const {
-        if (regularization_.l2 || regularization_.l1)
-            model_.kernels.add_penalty(T(regularization_.l2), T(regularization_.l1),
-                                       model_.weights(block, model_.parameters), by_weights,
-                                       block.rows, block.columns);
+    void penalize(const Block& block, const Step& step, T* by_weights) const {
+        if (step.l2 || step.l1)
+            model_.kernels.add_penalty(step.l2, step.l1, model_.weights(block, model_.parameters),
+                                       by_weights, block.rows, block.columns);
     }
 
     // The optimizer on one block, whose transpose is renewed at once.

@@ -189,7 +189,7 @@ void test_step(const Problem& problem, double clip) {
                 {nullptr, g.data(), nullptr, nullptr}, never);
     const std::vector<StepNumbers> steps(1, {0.5, 0, 0, 0});
     Trainer<T> trainer(problem.spec, theta.data(),
-                       Rule{}.update<T>(Optimizer::gradient_descent), {0, 0, 0, clip},
+                       Rule{}.update<T>(Optimizer::gradient_descent), {0, 0, 0, clip, false},
                        data.samples);
     const Epoch epoch{0, problem.rows, false, 1, steps.data()};
     trainer.prepare(epoch);
@@ -258,7 +258,7 @@ void test_early_ends(int threads, double clip) {
     const std::vector<StepNumbers> steps(100, {0.01, 0.01, 0, 1});
     const auto run = [&](Data<double>& on, const Interrupted& interrupted) {
         Trainer<double> trainer(problem.spec, on.parameters.data(),
-                                Rule{}.update<double>(problem.optimizer), {0, 0, 0, clip},
+                                Rule{}.update<double>(problem.optimizer), {0, 0, 0, clip, false},
                                 on.samples);
         const Epoch epoch{0, batch, false, 1, steps.data()};
         trainer.prepare(epoch);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -27,6 +28,12 @@ class Data:
     def __len__(self) -> int:
         """Return the number of samples."""
         return int(self.X.shape[0])
+
+    def total_weight(self, rows: Any = slice(None)) -> float:
+        """Return the sum of the weights of these rows; without weights, their number."""
+        if self.sample_weight is None:
+            return len(range(*rows.indices(len(self))) if isinstance(rows, slice) else rows)
+        return float(self.sample_weight[rows].sum(dtype=np.float64))
 
     def rows(self, rows: Any) -> Data:
         """Return the samples of these rows."""
@@ -65,20 +72,30 @@ class Regularization:
     """The probability that an output of a hidden layer is set to zero in a step."""
     gradient_clip: float | None = None
     """The largest Euclidean norm of the whole gradient; a longer one is scaled down."""
+    per_sample: bool = False
+    """Whether l2 and l1 are divided by the total weight of the samples in each step."""
 
-    def penalty(self, weights: Sequence[Array]) -> float:
-        """Return what is added to C."""
-        if not (self.l1 or self.l2):
+    def strengths(self, total_weight: float) -> tuple[float, float]:
+        """Return l2 and l1 as they are in a step whose samples have this total weight."""
+        # without samples, there is no penalty either
+        divisor = (total_weight or math.inf) if self.per_sample else 1.0
+        return self.l2 / divisor, self.l1 / divisor
+
+    def penalty(self, weights: Sequence[Array], total_weight: float) -> float:
+        """Return what is added to C of samples of this total weight."""
+        l2, l1 = self.strengths(total_weight)
+        if not (l2 or l1):
             return 0.0
-        return sum(
-            self.l2 / 2 * float((w * w).sum()) + self.l1 * float(np.abs(w).sum()) for w in weights
-        )
+        return sum(l2 / 2 * float((w * w).sum()) + l1 * float(np.abs(w).sum()) for w in weights)
 
-    def add_gradient(self, gradients: Sequence[Array], weights: Sequence[Array]) -> None:
+    def add_gradient(
+        self, gradients: Sequence[Array], weights: Sequence[Array], total_weight: float
+    ) -> None:
         """Add the gradient of the penalty to that of C by the weights, in place."""
-        if self.l1 or self.l2:
+        l2, l1 = self.strengths(total_weight)
+        if l2 or l1:
             for g, w in zip(gradients, weights, strict=True):
-                g += self.l2 * w + self.l1 * np.sign(w)
+                g += l2 * w + l1 * np.sign(w)
 
 
 class Gradients(NamedTuple):

@@ -150,6 +150,7 @@ class NativeTrainer:
             self.core = _core.Trainer(
                 _network(architecture), parameters, name, numbers, regularization.l2,
                 regularization.l1, regularization.dropout, np.inf if clip is None else clip,
+                regularization.per_sample,
                 *(_rows(array, parameters.dtype) for array in (data.X, data.Y, data.sample_weight)),
             )  # fmt: skip
 

@@ -134,7 +134,6 @@ class NumpyTrainer:
         clip, dropout = self.regularization.gradient_clip, self.regularization.dropout
         n = len(data)
         order = shuffled(n, epoch.seed, epoch.number) if epoch.shuffle else np.arange(n)
-        total_weight = _total_weight(data, slice(None))
         total = 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             for step, rate in enumerate(epoch.learning_rates):
@@ -143,16 +142,17 @@ class NumpyTrainer:
                 cost, phi0 = _batch(self.architecture, dtype, data, rows)
                 layers = _dropped(sigma, dropout, epoch.seed, (epoch.number, t))
                 q = equations.forward(W, B, layers, phi0)
-                total += _total_weight(data, rows) * float(cost.value(q.rho[-1], q.phi[-1]))
+                weight = data.total_weight(rows)
+                total += weight * float(cost.value(q.rho[-1], q.phi[-1]))
                 if not math.isfinite(total):
                     return total
                 equations.lambda_form(q, W, layers, cost, inputs=False)
                 _write(q, by_weights, by_biases)
-                self.regularization.add_gradient(by_weights, W[1:])
+                self.regularization.add_gradient(by_weights, W[1:], weight)
                 if clip is not None:
                     _clip(gradient, clip)
                 self.optimizer.update(self.parameters, gradient, self._state, float(rate), t)
-        return total / total_weight if total_weight else 0.0
+        return total / (data.total_weight() or 1.0)
 
 
 def take(X: Any, rows: Any, dtype: Any) -> Array:
@@ -178,17 +178,11 @@ def _blocks(architecture: Architecture, n: int) -> Iterator[slice]:
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
-def _total_weight(data: Data, rows: Any) -> float:
-    if data.sample_weight is None:
-        return len(range(*rows.indices(len(data)))) if isinstance(rows, slice) else len(rows)
-    return float(data.sample_weight[rows].sum(dtype=np.float64))
-
-
 def _weighted_blocks(architecture: Architecture, data: Data) -> Iterator[tuple[slice, float]]:
     """Yield blocks of rows with each one's share of the total weight."""
-    total = _total_weight(data, slice(None)) or 1.0
+    total = data.total_weight() or 1.0
     for rows in _blocks(architecture, len(data)):
-        yield rows, _total_weight(data, rows) / total
+        yield rows, data.total_weight(rows) / total
 
 
 def _write(q: equations.Quantities, by_weights: list[Array], by_biases: list[Array | None]) -> None:

@@ -35,15 +35,15 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
     data = Data(_double(data.X), data.Y, data.sample_weight)
     history, parameters = monitor.history, monitor.parameters
     double = replace(monitor.architecture, dtype="float64")
-    penalty = settings.regularization
+    regularization, total_weight = settings.regularization, data.total_weight()
     latest = {"loss": np.nan}
 
     def objective(theta: Array) -> tuple[float, Array]:
         loss, gradient, _ = monitor.engine.gradients(double, theta, data, inputs=False)
         latest["loss"] = loss
         weights, _ = double.views(theta)
-        penalty.add_gradient(double.views(gradient)[0], weights)
-        return loss + penalty.penalty(weights), gradient
+        regularization.add_gradient(double.views(gradient)[0], weights, total_weight)
+        return loss + regularization.penalty(weights, total_weight), gradient
 
     def iteration_done(intermediate_result: Any) -> None:
         np.copyto(parameters, intermediate_result.x, casting="same_kind")

@@ -38,7 +38,7 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
     """
     architecture, parameters, history = monitor.architecture, monitor.parameters, monitor.history
     double = replace(architecture, dtype="float64")
-    l2 = settings.regularization.l2 * _is_weight(double)
+    l2 = settings.regularization.strengths(data.total_weight())[0] * _is_weight(double)
 
     def objective(at: Array) -> float:
         return monitor.engine.loss(double, at, data) + float((l2 * at * at).sum()) / 2
