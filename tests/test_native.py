@@ -81,6 +81,7 @@ def require_same_training(
     assert found.epochs == expected.epochs == settings["epochs"]
     assert found.learning_rate == expected.learning_rate
     require_close(found.loss, expected.loss, relative)
+    require_close(found.penalty, expected.penalty, relative)
     require_close(native.parameters, numpy.parameters, relative)
 
 

@@ -340,8 +340,8 @@ def test_a_loss_that_is_not_finite_leaves_the_parameters_before_that_batch() -> 
             net.architecture, theta, cr.optimizers.get("sgd"), Data(X, Y[:, None]), regularization
         )
         epoch = Epoch(0, 2, np.full(3, 0.1), shuffle=False, seed=0)
-        (loss,) = engine.train([(trainer, epoch)])
-        assert loss == np.inf
+        (losses,) = engine.train([(trainer, epoch)])
+        assert losses.loss == np.inf
         ends.append(theta)
     np.testing.assert_allclose(ends[0], ends[1], rtol=1e-12)
     assert not np.array_equal(ends[0], net.parameters)

@@ -118,6 +118,69 @@ def test_penalties_per_sample_are_divided_by_the_weight_of_each_step(
     np.testing.assert_allclose(net.parameters, step_by_step.parameters, rtol=1e-12, atol=1e-15)
 
 
+def penalty_of(net: cr.Network, l2: float, l1: float) -> float:
+    return sum(float(l2 / 2 * (w**2).sum() + l1 * np.abs(w).sum()) for w in net.weights)
+
+
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+@pytest.mark.parametrize("gradient_clip", [None, 0.1])
+@pytest.mark.parametrize("per_sample", [False, True])
+def test_the_penalty_is_recorded_as_the_loss_is(
+    engine: str, gradient_clip: float | None, per_sample: bool
+) -> None:
+    # from the weights before each step, averaged with the weights of the steps' samples
+    X, Y = problem(n=14)
+    weight = np.random.default_rng(0).uniform(0, 2, 14)
+    options: dict[str, Any] = {
+        "learning_rate": 0.1, "shuffle": False, "engine": engine, "epochs": 1, "batch_size": 5,
+        "optimizer": "sgd", "gradient_clip": gradient_clip,
+    }  # fmt: skip
+    net, step_by_step = network(), network()
+    told: list[float] = []
+    history = fit(
+        net, X, Y, weight, per_sample, l2=0.3, l1=0.2,
+        callbacks=[lambda progress: told.append(progress.penalty)], **options,
+    )  # fmt: skip
+    losses, penalties, totals = [], [], []
+    for rows in (slice(0, 5), slice(5, 10), slice(10, 14)):
+        totals.append(weight[rows].sum())
+        divisor = totals[-1] if per_sample else 1.0
+        l2, l1 = 0.3 / divisor, 0.2 / divisor
+        penalties.append(penalty_of(step_by_step, l2, l1))
+        losses.append(step_by_step.loss_value(X[rows], Y[rows], weight[rows]))
+        step_by_step.fit(X[rows], Y[rows], sample_weight=weight[rows], l2=l2, l1=l1, **options)
+    assert history.penalty == told == [pytest.approx(np.average(penalties, weights=totals))]
+    assert history.loss == [pytest.approx(np.average(losses, weights=totals))]
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "lm"])
+def test_methods_that_see_all_data_record_the_penalty_where_they_record_the_loss(
+    optimizer: str,
+) -> None:
+    X, Y = problem(n=20)
+    net = network()
+    history = net.fit(X, Y, optimizer=optimizer, epochs=4, l2=0.02)
+    assert len(history.penalty) == len(history.loss) == 4
+    assert history.penalty[-1] == pytest.approx(penalty_of(net, 0.02, 0), rel=1e-12)
+    assert history.loss[-1] == pytest.approx(net.loss_value(X, Y), rel=1e-12)
+    objective = np.add(history.loss, history.penalty)
+    assert (np.diff(objective) < 0).all()
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_penalty_is_shown_where_there_is_one(optimizer: str) -> None:
+    X, Y = problem(n=20)
+    history = network().fit(X, Y, optimizer, epochs=2)
+    assert history.penalty == [0.0, 0.0]
+    assert "penalty" not in history.columns()
+    history = network().fit(X, Y, optimizer, epochs=2, l2=0.1)
+    assert list(history.columns())[:3] == ["epoch", "loss", "penalty"]
+    record = history.to_dict()
+    assert cr.History.from_dict(record) == history
+    del record["penalty"]  # as of a history that was recorded before there was one
+    assert "penalty" not in cr.History.from_dict(record).columns()
+
+
 @pytest.mark.parametrize("optimizer", ["lbfgs", "lm"])
 def test_penalties_per_sample_where_a_step_sees_all_data(optimizer: str) -> None:
     X, Y = problem(n=20)

@@ -25,6 +25,8 @@ class Progress:
     epoch: int = 0
     """The number of epochs completed."""
     loss: float = math.nan
+    penalty: float = 0.0
+    """What l1 and l2 added to the loss."""
     val_loss: float | None = None
     learning_rate: float = math.nan
     seconds: float = 0.0

@@ -18,6 +18,9 @@ class History:
 
     loss: list[float] = field(default_factory=list)
     """C of each batch before its step, averaged over the samples, without penalties."""
+    penalty: list[float] = field(default_factory=list)
+    """What l1 and l2 added to C of each batch before its step, averaged as the loss: `loss` +
+    `penalty` is what was minimised."""
     val_loss: list[float] = field(default_factory=list)
     """C of the validation data after the epoch; empty without validation data."""
     learning_rate: list[float] = field(default_factory=list)
@@ -62,10 +65,14 @@ class History:
         return cls(**record)
 
     def columns(self) -> dict[str, list[float]]:
-        """Return the lists by name, epochs first, those without entries left out."""
+        """Return the lists by name, epochs first, those without entries left out.
+
+        So is the penalty where it is zero throughout.
+        """
         named: dict[str, Sequence[float]] = {
             "epoch": list(range(1, self.epochs + 1)),
             "loss": self.loss,
+            "penalty": self.penalty if any(self.penalty) else [],
             "val_loss": self.val_loss,
             "learning_rate": self.learning_rate,
             "seconds": self.epoch_seconds,

@@ -4,6 +4,7 @@
 // Everything is checked before it comes here (chainrule/batches.py, the indices of a sparse matrix
 // too); what is checked again is what every caller could get wrong: types, lengths, shapes.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -227,7 +228,7 @@ class PyTrainer {
     }
 
     std::function<void(const Epoch&)> prepare;
-    std::function<double(const Epoch&, int, const Interrupted&)> run;
+    std::function<EpochLoss(const Epoch&, int, const Interrupted&)> run;
     std::function<void()> read_parameters;
     std::function<void(int, nb::handle)> write_state, read_state;
     long samples() const { return views_.samples.X.rows; }
@@ -240,7 +241,8 @@ class PyTrainer {
 // One epoch of each trainer: of a single one on all threads, of several each on one.
 using Job = std::tuple<PyTrainer*, long, long, bool, uint64_t, nb::object>;
 
-std::vector<double> train(const std::vector<Job>& jobs, int threads) {
+// Returns the loss and the penalty of each.
+std::vector<std::pair<double, double>> train(const std::vector<Job>& jobs, int threads) {
     std::vector<View> views;
     std::vector<Epoch> epochs;
     for (const auto& [trainer, number, batch_size, shuffle, seed, steps] : jobs) {
@@ -252,14 +254,15 @@ std::vector<double> train(const std::vector<Job>& jobs, int threads) {
         epochs.push_back({number, batch_size, shuffle, seed,
                           reinterpret_cast<const StepNumbers*>(numbers)});
     }
-    std::vector<double> losses(jobs.size());
+    std::vector<std::pair<double, double>> losses(jobs.size());
     Signals signals;
     {
         nb::gil_scoped_release unlocked;
         const Interrupted interrupted = [&] { return signals(); };
         for (std::size_t j = 0; j < jobs.size(); j++) std::get<0>(jobs[j])->prepare(epochs[j]);
         const auto run = [&](std::size_t j, int n) {
-            losses[j] = std::get<0>(jobs[j])->run(epochs[j], n, interrupted);
+            const auto [loss, penalty] = std::get<0>(jobs[j])->run(epochs[j], n, interrupted);
+            losses[j] = {loss, penalty};
         };
         std::atomic<std::size_t> next{0};
         if (jobs.size() == 1)

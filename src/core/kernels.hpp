@@ -63,7 +63,7 @@ struct Kernels {
                            bool add, T* g);
     void (*sum_rows)(long n, const T* lambda, bool add, T* sums);
     double (*squares)(const T* g, long rows, long columns);
-    void (*add_penalty)(T l2, T l1, const T* w, T* g, long rows, long columns);
+    double (*add_penalty)(T l2, T l1, const T* w, T* g, long rows, long columns);
     void (*update)(const Update<T>&, T* theta, T* state1, T* state2, const T* g, long rows,
                    long columns);
     void (*transpose_block)(const T* from, T* to, long rows, long columns);

@@ -102,12 +102,21 @@ double squares(const T* g, long rows, long columns) {
     return sums[0];
 }
 
-// g += l2 w + l1 sign(w): the gradient of the penalty.
+// Returns the penalty of a block, the sum of l2/2 w^2 + l1 |w|, and adds its gradient to g.
 template <class T>
-void add_penalty(T l2, T l1, const T* w, T* g, long rows, long columns) {
+double add_penalty(T l2, T l1, const T* w_at, T* g, long rows, long columns) {
+    Vec<T> even = {}, odd = {};  // two chains of sums: one would be waited for
+    const auto add = [=](long i, Vec<T>& penalty) {
+        const Vec<T> w = load(w_at + i), of_l1 = l1 * sign<T>(w);
+        store(g + i, load(g + i) + (l2 * w + of_l1));
+        penalty += w * (l2 / 2 * w + of_l1);
+    };
     for (long r = 0; r < rows; r++)
-        for (long i = r * panel<T>; i < r * panel<T> + columns; i += lanes<T>)
-            store(g + i, load(g + i) + (l2 * load(w + i) + l1 * sign<T>(load(w + i))));
+        for (long i = r * panel<T>, end = i + columns; i < end; i += 2 * lanes<T>) {
+            add(i, even);
+            if (i + lanes<T> < end) add(i + lanes<T>, odd);
+        }
+    return sum<T>(even + odd);
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

@@ -35,6 +35,11 @@ struct Epoch {
     const StepNumbers* steps;  // one for each
 };
 
+// Averages over an epoch.
+struct EpochLoss {
+    double loss, penalty;
+};
+
 // Asked now and then during long work; true stops it.
 using Interrupted = std::function<bool()>;
 
@@ -81,13 +86,15 @@ class Trainer {
         whole_ = batch > chunk_ || std::isfinite(regularization_.gradient_clip);
         if (whole_ && gradient_.empty()) gradient_ = arrays_for<T>(model_.spec);
         squares_.resize(model_.blocks.size());
+        penalties_.resize(model_.blocks.size());
     }
 
     // To be called after `prepare`. Returns the loss of the epoch, or a number not finite as
     // soon as the loss of a batch is not: the parameters are then those before that batch.
-    double run(const Epoch& epoch, int threads, const Interrupted& interrupted) {
+    EpochLoss run(const Epoch& epoch, int threads, const Interrupted& interrupted) {
         const long n = samples_.X.rows;
-        double loss = 0;
+        std::fill(penalties_.begin(), penalties_.end(), 0);
+        EpochLoss mean{0, 0};
         run_team(threads, [&](Member me) {
             const DenormalsFlushed flushed(true);
             const Share share = shares_of(me);
@@ -116,9 +123,11 @@ class Trainer {
                 model_.copy_out(block, flat_, model_.parameters);
             });
             me.barrier.wait();
-            if (me.index == 0) loss = weight ? total / weight : 0;
+            if (me.index > 0 || !weight) return;
+            for (double part : penalties_) mean.penalty += part / weight;
+            mean.loss = total / weight;
         });
-        return loss;
+        return mean;
     }
 
     // Takes up parameters that were changed from outside.
@@ -163,6 +172,8 @@ class Trainer {
     void for_blocks(const Share& share, const Work& work) const {
         for (std::size_t b = share.first; b < share.last; b++) work(model_.blocks[b]);
     }
+
+    std::size_t number_of(const Block& block) const { return &block - model_.blocks.data(); }
 
     std::vector<Dropout> masks(const Epoch& epoch, long t) const {
         std::vector<Dropout> masks;
@@ -214,7 +225,7 @@ class Trainer {
     void update_whole(Step& step, const Member& me, const Share& share) {
         for_blocks(share, [&](const Block& block) {
             penalize(block, step, model_.weights(block, gradient_));
-            double& squares = squares_[&block - model_.blocks.data()];
+            double& squares = squares_[number_of(block)];
             squares = model_.kernels.squares(model_.weights(block, gradient_), block.rows,
                                              block.columns);
             if (block.has_bias)
@@ -232,10 +243,12 @@ class Trainer {
         me.barrier.wait();
     }
 
-    void penalize(const Block& block, const Step& step, T* by_weights) const {
+    void penalize(const Block& block, const Step& step, T* by_weights) {
         if (step.l2 || step.l1)
-            model_.kernels.add_penalty(step.l2, step.l1, model_.weights(block, model_.parameters),
-                                       by_weights, block.rows, block.columns);
+            penalties_[number_of(block)] +=
+                step.weight * model_.kernels.add_penalty(step.l2, step.l1,
+                                                         model_.weights(block, model_.parameters),
+                                                         by_weights, block.rows, block.columns);
     }
 
     // The optimizer on one block, whose transpose is renewed at once.
@@ -264,7 +277,9 @@ class Trainer {
     const Regularization regularization_;
     Samples samples_;
     Arrays<T> state_[2], gradient_;  // the last where a whole one is needed
-    std::vector<double> squares_;    // of the gradient, block by block
+    // Block by block, so that their sums do not depend on shares: the squares of the gradient, and
+    // the penalty, times the weight of its step, of an epoch's steps so far.
+    std::vector<double> squares_, penalties_;
     Buffer<uint32_t> order_;
     std::unique_ptr<Pass<T>> pass_;
     long chunk_ = 0, capacity_ = 0;

@@ -79,7 +79,7 @@ void test_flush() {
 
 template <class T>
 struct Trained {
-    std::vector<double> losses;
+    std::vector<double> losses, penalties;
     std::vector<T> parameters, states[2];
 
     bool operator==(const Trained& other) const {
@@ -87,7 +87,7 @@ struct Trained {
             return a.size() == b.size() &&
                    (a.empty() || same_bits(a.data(), b.data(), long(a.size())));
         };
-        return same(losses, other.losses) && same(parameters, other.parameters) &&
+        return same(losses, other.losses) && same(penalties, other.penalties) && same(parameters, other.parameters) &&
                same(states[0], other.states[0]) && same(states[1], other.states[1]);
     }
 };
@@ -118,7 +118,8 @@ Trained<T> train(const Problem& problem, int threads, bool pause = false) {
             numbers.push_back(rule.step(problem.optimizer, eta, epoch * steps + s, product));
         const Epoch made{epoch, problem.batch_size, problem.shuffle, 42, numbers.data()};
         current->prepare(made);
-        result.losses.push_back(current->run(made, threads, never));
+        const auto [loss, penalty] = current->run(made, threads, never);
+        result.losses.push_back(loss), result.penalties.push_back(penalty);
         for (int slot = 0; slot < slots; slot++) {
             result.states[slot].resize(n);
             current->write_state(slot, result.states[slot].data());
@@ -262,7 +263,7 @@ void test_early_ends(int threads, double clip) {
                                 on.samples);
         const Epoch epoch{0, batch, false, 1, steps.data()};
         trainer.prepare(epoch);
-        return trainer.run(epoch, threads, interrupted);
+        return trainer.run(epoch, threads, interrupted).loss;
     };
     data.Y[2 * batch * problem.targets] = 1e200;  // in the third batch
     head.samples.X.rows = head.samples.Y.rows = 2 * batch;

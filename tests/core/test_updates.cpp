@@ -1,4 +1,4 @@
-// The ten optimizers and the gradient of the penalty, against the formulas of
+// The ten optimizers, and the penalty with its gradient, against the formulas of
 // chainrule/optimizers.py, step by step.
 #include "rounded.hpp"
 #include "rules.hpp"
@@ -150,9 +150,17 @@ void test_penalty(long rows, long columns) {
     Random random(rows + columns);
     Grid<T> w(rows, columns, random), g(rows, columns, random);
     w(rows / 2, columns / 2) = 0;
-    w.remember();
     const T l2 = T(0.3), l1 = T(0.07);
-    kernels<T>().add_penalty(l2, l1, w.data, g.data, rows, columns);
+    long double want = 0;
+    for (long r = 0; r < rows; r++)
+        for (long j = 0; j < panel<T>; j++) {
+            if (j >= columns) w(r, j) = 0;  // as padding of parameters is
+            want += (long double)(l2) / 2 * w(r, j) * w(r, j) + l1 * std::fabs(w(r, j));
+        }
+    w.remember();
+    const double penalty = kernels<T>().add_penalty(l2, l1, w.data, g.data, rows, columns);
+    // Each term is rounded five times, and then every sum that it is part of.
+    c.near(penalty, want, (5 + rows * columns) * unit<T> * want);
     for (long r = 0; r < rows; r++)
         for (long j = 0; j < columns; j++)
             expect(c, g(r, j), R(g.before(r, j)) + (R(l2) * R(w(r, j)) +

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.architecture import Architecture
-from chainrule.engines.base import Data, Engine, Epoch, Gradients, Regularization, Trainer
+from chainrule.engines.base import (
+    Data,
+    Engine,
+    Epoch,
+    EpochLoss,
+    Gradients,
+    Regularization,
+    Trainer,
+)
 from chainrule.engines.native import (
     NativeEngine,
     PredictFew,
@@ -22,6 +30,7 @@ __all__ = [
     "Data",
     "Engine",
     "Epoch",
+    "EpochLoss",
     "Gradients",
     "NativeEngine",
     "NumpyEngine",

@@ -98,6 +98,15 @@ class Regularization:
                 g += l2 * w + l1 * np.sign(w)
 
 
+class EpochLoss(NamedTuple):
+    """What an epoch minimised: `loss` + `penalty`, averaged over its samples."""
+
+    loss: float
+    """C of each batch before its step, without the penalty."""
+    penalty: float
+    """What the regularization added to it."""
+
+
 class Gradients(NamedTuple):
     """C and its derivatives."""
 
@@ -153,13 +162,12 @@ class Engine(Protocol[SomeTrainer]):
     ) -> SomeTrainer:
         """Return what trains these parameters in place, the optimizer at its start."""
 
-    def train(self, epochs: Sequence[tuple[SomeTrainer, Epoch]]) -> list[float]:
+    def train(self, epochs: Sequence[tuple[SomeTrainer, Epoch]]) -> list[EpochLoss]:
         """Make one epoch of each of these trainers.
 
         Returns
         -------
-        list of float
-            For each: C of each batch before its step, averaged over the samples, without the
-            penalties of the regularization. Not finite as soon as one batch's is not: its
-            parameters are then those before that batch.
+        list of EpochLoss
+            One for each. Its loss is not finite as soon as one batch's is not: the parameters are
+            then those before that batch.
         """

@@ -17,7 +17,7 @@ import numpy as np
 from chainrule import _core, activations, losses, optimizers
 from chainrule.architecture import Architecture
 from chainrule.engines import threads
-from chainrule.engines.base import Data, Epoch, Gradients, Regularization
+from chainrule.engines.base import Data, Epoch, EpochLoss, Gradients, Regularization
 from chainrule.errors import InputError
 from chainrule.naming import family_of
 from chainrule.numerics import Array
@@ -95,7 +95,7 @@ class NativeEngine:
         """Return what trains these parameters in place."""
         return NativeTrainer(architecture, parameters, optimizer, data, regularization)
 
-    def train(self, epochs: Sequence[tuple[NativeTrainer, Epoch]]) -> list[float]:
+    def train(self, epochs: Sequence[tuple[NativeTrainer, Epoch]]) -> list[EpochLoss]:
         """Make one epoch of each trainer, side by side; see `chainrule.engines.base.Engine`."""
         jobs = [
             (trainer.core, epoch.number, epoch.batch_size, epoch.shuffle, epoch.seed,
@@ -105,15 +105,16 @@ class NativeEngine:
         with _memory(epochs[0][0].architecture):
             if len(epochs) > 1:
                 work = sum(trainer.operations * trainer.n_samples for trainer, _ in epochs)
-                return _core.train(jobs, min(len(epochs), threads.for_work(work)))
+                found = _core.train(jobs, min(len(epochs), threads.for_work(work)))
+                return [EpochLoss(*losses) for losses in found]
             ((trainer, epoch),) = epochs
             step = trainer.operations * min(epoch.batch_size, trainer.n_samples)
             most = threads.for_work(step, len(epoch.learning_rates))
             n = trainer.pace.choose(most, step)
             start = time.perf_counter()
-            losses = _core.train(jobs, n)
+            found = _core.train(jobs, n)
             trainer.pace.took(n, time.perf_counter() - start)
-            return losses
+            return [EpochLoss(*losses) for losses in found]
 
 
 class NativeTrainer:

@@ -12,7 +12,7 @@ from chainrule import equations
 from chainrule.activations import Activation
 from chainrule.architecture import Architecture
 from chainrule.cost import BatchCost, UnitCost
-from chainrule.engines.base import Data, Epoch, Gradients, Regularization
+from chainrule.engines.base import Data, Epoch, EpochLoss, Gradients, Regularization
 from chainrule.engines.randomness import kept, shuffled
 from chainrule.numerics import Array
 from chainrule.optimizers import Optimizer, State
@@ -93,7 +93,7 @@ class NumpyEngine:
         """Return what trains these parameters in place."""
         return NumpyTrainer(architecture, parameters, optimizer, data, regularization)
 
-    def train(self, epochs: Sequence[tuple[NumpyTrainer, Epoch]]) -> list[float]:
+    def train(self, epochs: Sequence[tuple[NumpyTrainer, Epoch]]) -> list[EpochLoss]:
         """Make one epoch of each trainer; see `chainrule.engines.base.Engine`."""
         return [trainer.train(epoch) for trainer, epoch in epochs]
 
@@ -125,8 +125,8 @@ class NumpyTrainer:
     def reload(self) -> None:
         """Do nothing: the parameters are used as they are."""
 
-    def train(self, epoch: Epoch) -> float:
-        """Make the steps of one epoch, and return its loss."""
+    def train(self, epoch: Epoch) -> EpochLoss:
+        """Make the steps of one epoch, and return its loss and penalty."""
         W, B, sigma = self.architecture.for_equations(self.parameters)
         dtype, data = self.parameters.dtype, self.data
         gradient = np.empty_like(self.parameters)
@@ -134,7 +134,7 @@ class NumpyTrainer:
         clip, dropout = self.regularization.gradient_clip, self.regularization.dropout
         n = len(data)
         order = shuffled(n, epoch.seed, epoch.number) if epoch.shuffle else np.arange(n)
-        total = 0.0
+        total, penalty = 0.0, 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             for step, rate in enumerate(epoch.learning_rates):
                 t = epoch.first_step + step
@@ -145,14 +145,16 @@ class NumpyTrainer:
                 weight = data.total_weight(rows)
                 total += weight * float(cost.value(q.rho[-1], q.phi[-1]))
                 if not math.isfinite(total):
-                    return total
+                    return EpochLoss(total, penalty)
+                penalty += weight * self.regularization.penalty(W[1:], weight)
                 equations.lambda_form(q, W, layers, cost, inputs=False)
                 _write(q, by_weights, by_biases)
                 self.regularization.add_gradient(by_weights, W[1:], weight)
                 if clip is not None:
                     _clip(gradient, clip)
                 self.optimizer.update(self.parameters, gradient, self._state, float(rate), t)
-        return total / (data.total_weight() or 1.0)
+        total_weight = data.total_weight() or 1.0
+        return EpochLoss(total / total_weight, penalty / total_weight)
 
 
 def take(X: Any, rows: Any, dtype: Any) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engines import Data
+from chainrule.engines import Data, EpochLoss
 from chainrule.errors import InputError
 from chainrule.numerics import Array
 from chainrule.training.monitor import Monitor
@@ -36,19 +36,20 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
     history, parameters = monitor.history, monitor.parameters
     double = replace(monitor.architecture, dtype="float64")
     regularization, total_weight = settings.regularization, data.total_weight()
-    latest = {"loss": np.nan}
+    latest = EpochLoss(np.nan, 0.0)
 
     def objective(theta: Array) -> tuple[float, Array]:
+        nonlocal latest
         loss, gradient, _ = monitor.engine.gradients(double, theta, data, inputs=False)
-        latest["loss"] = loss
         weights, _ = double.views(theta)
         regularization.add_gradient(double.views(gradient)[0], weights, total_weight)
-        return loss + regularization.penalty(weights, total_weight), gradient
+        latest = EpochLoss(loss, regularization.penalty(weights, total_weight))
+        return sum(latest), gradient
 
     def iteration_done(intermediate_result: Any) -> None:
         np.copyto(parameters, intermediate_result.x, casting="same_kind")
         # the last point that the line search tried is the one it took
-        if monitor.epoch_done(latest["loss"], 1.0):
+        if monitor.epoch_done(latest, 1.0):
             raise _Stop
 
     with monitor:

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule import equations
 from chainrule.architecture import Architecture
 from chainrule.cost import UnitCost
-from chainrule.engines import Data
+from chainrule.engines import Data, EpochLoss
 from chainrule.errors import InputError
 from chainrule.numerics import Array
 from chainrule.training.monitor import Monitor
@@ -40,15 +40,15 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
     double = replace(architecture, dtype="float64")
     l2 = settings.regularization.strengths(data.total_weight())[0] * _is_weight(double)
 
-    def objective(at: Array) -> float:
-        return monitor.engine.loss(double, at, data) + float((l2 * at * at).sum()) / 2
+    def objective(at: Array) -> EpochLoss:
+        return EpochLoss(monitor.engine.loss(double, at, data), float((l2 * at * at).sum()) / 2)
 
     # J^T J comes from the equations in NumPy, whatever engine computes the losses.
     history.engine, history.engine_reason = "numpy", "lm has no other engine yet"
     damping, growth = _FIRST_DAMPING, 2.0
     with monitor:
         theta = parameters.astype(np.float64)
-        value = objective(theta)
+        value = sum(objective(theta))
         monitor.require_finite("loss", value)
         for _ in range(settings.epochs):
             with np.errstate(over="ignore", invalid="ignore"):
@@ -60,10 +60,10 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
             diagonal = np.maximum(diagonal, 1e-12 * diagonal.max() + 1e-300)
             while damping <= _LARGEST_DAMPING:
                 step = _solve(JJ, damping * diagonal, -gradient)
-                trial = np.inf if step is None else objective(theta + step)
-                if step is not None and trial < value:
+                trial = EpochLoss(np.inf, 0.0) if step is None else objective(theta + step)
+                if step is not None and sum(trial) < value:
                     predicted = float(step @ (damping * diagonal * step - gradient)) / 2
-                    gain = (value - trial) / max(predicted, 1e-300)
+                    gain = (value - sum(trial)) / max(predicted, 1e-300)
                     damping *= max(1 / 3, 1 - (2 * gain - 1) ** 3)
                     damping, growth = max(damping, 1e-15), 2.0
                     break
@@ -71,10 +71,9 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
             else:
                 history.stop_reason = "converged"
                 break
-            theta, value = theta + step, trial
+            theta, value = theta + step, sum(trial)
             np.copyto(parameters, theta, casting="same_kind")
-            penalty = float((l2 * theta * theta).sum()) / 2
-            if monitor.epoch_done(value - penalty, 1.0):
+            if monitor.epoch_done(trial, 1.0):
                 break
 
 

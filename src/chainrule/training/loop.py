@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chainrule.engines import Data, Epoch
+from chainrule.engines import Data, Epoch, EpochLoss
 from chainrule.errors import DivergenceError
 from chainrule.numerics import Array
 from chainrule.optimizers import Optimizer
@@ -86,15 +86,15 @@ class Run:
         steps = range(self.n_steps)
         return np.array([schedule.factor(number + s / self.n_steps, epochs) for s in steps])
 
-    def epoch_done(self, epoch: Epoch, loss: float) -> None:
-        """Record its loss, and decide whether it was the last.
+    def epoch_done(self, epoch: Epoch, losses: EpochLoss) -> None:
+        """Record its loss and penalty, and decide whether it was the last.
 
         Raises
         ------
         DivergenceError
             If it is infinite or NaN; the parameters are then the best so far.
         """
-        stop = self.monitor.epoch_done(loss, float(epoch.learning_rates[-1]))
+        stop = self.monitor.epoch_done(losses, float(epoch.learning_rates[-1]))
         self.settings.schedule.observe(self.monitor.history.monitored[-1])
         self.finished = stop or self._all_epochs()
         if self.saved:
@@ -119,8 +119,8 @@ def train(run: Run) -> None:
         run.reload()
         while not run.finished:
             epoch = run.next_epoch()
-            (loss,) = run.monitor.engine.train([(run.trainer, epoch)])
-            run.epoch_done(epoch, loss)
+            (losses,) = run.monitor.engine.train([(run.trainer, epoch)])
+            run.epoch_done(epoch, losses)
 
 
 def train_together(runs: Sequence[Run]) -> list[DivergenceError | None]:
@@ -140,10 +140,10 @@ def train_together(runs: Sequence[Run]) -> list[DivergenceError | None]:
         while going := [i for i, run in enumerate(runs) if not run.finished]:
             epochs = {i: runs[i].next_epoch() for i in going}
             jobs = [(runs[i].trainer, epoch) for i, epoch in epochs.items()]
-            losses = runs[0].monitor.engine.train(jobs)
-            for i, loss in zip(going, losses, strict=True):
+            trained = runs[0].monitor.engine.train(jobs)
+            for i, losses in zip(going, trained, strict=True):
                 try:
-                    runs[i].epoch_done(epochs[i], loss)
+                    runs[i].epoch_done(epochs[i], losses)
                 except DivergenceError as error:
                     errors[i], runs[i].finished = error, True
         failed = False

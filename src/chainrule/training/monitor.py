@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.architecture import Architecture
 from chainrule.callbacks import Callback, EarlyStopping, Progress
-from chainrule.engines import Data, Engine
+from chainrule.engines import Data, Engine, EpochLoss
 from chainrule.errors import DivergenceError
 from chainrule.history import History
 from chainrule.numerics import Array
@@ -84,7 +84,7 @@ class Monitor:
         for callback in self.callbacks:
             callback.on_train_begin(self.progress)
 
-    def epoch_done(self, loss: float, learning_rate: float) -> bool:
+    def epoch_done(self, losses: EpochLoss, learning_rate: float) -> bool:
         """Record an epoch; return whether training must end.
 
         Raises
@@ -93,6 +93,7 @@ class Monitor:
             If a loss or a parameter is not finite; the best parameters are restored.
         """
         history, progress = self.history, self.progress
+        loss, penalty = losses
         self.require_finite("loss", loss)
         if not np.isfinite(self.parameters).all():
             self.require_finite("weights", math.nan)
@@ -104,6 +105,7 @@ class Monitor:
             history.val_loss.append(progress.val_loss)
         now = time.perf_counter()
         history.loss.append(loss)
+        history.penalty.append(penalty)
         history.learning_rate.append(learning_rate)
         history.epoch_seconds.append(now - self.started)
         progress.seconds += now - self.started
@@ -112,7 +114,7 @@ class Monitor:
         if not history.best_epoch or monitored[-1] < monitored[history.best_epoch - 1]:
             np.copyto(self.best, self.parameters)  # first: Ctrl-C may come after any line
             history.best_epoch = history.epochs
-        progress.epoch, progress.loss = history.epochs, loss
+        progress.epoch, progress.loss, progress.penalty = history.epochs, loss, penalty
         progress.learning_rate = learning_rate
         for callback in self.callbacks:
             callback.on_epoch_end(progress)
