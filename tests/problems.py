@@ -32,6 +32,7 @@ def fit(
     Y: Array,
     sample_weight: Array | None = None,
     per_sample: bool = False,
+    start: training.OptimizerState | None = None,
     **options: Any,
 ) -> History:
     """Train as `Network.fit` does, with what estimators can ask for besides."""
@@ -39,4 +40,4 @@ def fit(
     task = net._task(data, names, **{**_DEFAULTS, "n_threads": None, **options})
     regularization = replace(task.settings.regularization, per_sample=per_sample)
     settings = replace(task.settings, regularization=regularization)
-    return training.fit(replace(task, settings=settings))
+    return training.fit(replace(task, settings=settings, start=start))

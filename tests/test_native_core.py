@@ -69,8 +69,9 @@ _core.shuffle(np.zeros(64, np.int64)[::2], 0, 0)
 trainer.write_state(1, theta)
 trainer.write_state(-1, theta)
 trainer.read_state(7, theta)
-_core.train([(trainer, 0, 2, False, 0, None)], 1)
-_core.train([(None, 0, 2, False, 0, np.zeros((3, 4)))], 1)
+_core.train([(trainer, 0, 0, 2, False, 0, None)], 1)
+_core.train([(None, 0, 0, 2, False, 0, np.zeros((3, 4)))], 1)
+_core.train([(trainer, 0, -1, 2, False, 0, np.zeros((3, 4)))], 1)
 """
 
 

@@ -339,7 +339,7 @@ def test_a_loss_that_is_not_finite_leaves_the_parameters_before_that_batch() -> 
         trainer = engine.trainer(
             net.architecture, theta, cr.optimizers.get("sgd"), Data(X, Y[:, None]), regularization
         )
-        epoch = Epoch(0, 2, np.full(3, 0.1), shuffle=False, seed=0)
+        epoch = Epoch(0, 0, 2, np.full(3, 0.1), shuffle=False, seed=0)
         (losses,) = engine.train([(trainer, epoch)])
         assert losses.loss == np.inf
         ends.append(theta)

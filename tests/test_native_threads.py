@@ -206,7 +206,7 @@ def test_other_threads_of_python_go_on_while_the_core_trains(
 
     with monkeypatch.context() as patched:
         patched.setattr(_core, "train", keep)
-        NATIVE.train([(trainer, Epoch(0, 1, np.full(steps, 1e-9), shuffle=False, seed=0))])
+        NATIVE.train([(trainer, Epoch(0, 0, 1, np.full(steps, 1e-9), shuffle=False, seed=0))])
     begin = threading.Event()
 
     def spoil() -> None:

@@ -314,7 +314,7 @@ def test_several_trainers_in_one_call_do_what_each_does_alone() -> None:
                 net.architecture, net.parameters, rule, Data(X, Y), Regularization(dropout=0.1)
             )
             size = 2 + seed % 3
-            epoch = Epoch(0, size, np.full(-(-40 // size), 0.01), shuffle=True, seed=seed)
+            epoch = Epoch(0, 0, size, np.full(-(-40 // size), 0.01), shuffle=True, seed=seed)
             pair.append((net, (trainer, epoch)))
         jobs.append(pair[0])
         twins.append(pair[1])

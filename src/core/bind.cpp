@@ -239,19 +239,19 @@ class PyTrainer {
 };
 
 // One epoch of each trainer: of a single one on all threads, of several each on one.
-using Job = std::tuple<PyTrainer*, long, long, bool, uint64_t, nb::object>;
+using Job = std::tuple<PyTrainer*, long, long, long, bool, uint64_t, nb::object>;
 
 // Returns the loss and the penalty of each.
 std::vector<std::pair<double, double>> train(const std::vector<Job>& jobs, int threads) {
     std::vector<View> views;
     std::vector<Epoch> epochs;
-    for (const auto& [trainer, number, batch_size, shuffle, seed, steps] : jobs) {
-        require(trainer && !steps.is_none() && batch_size > 0 && number >= 0,
+    for (const auto& [trainer, number, steps_before, batch_size, shuffle, seed, steps] : jobs) {
+        require(trainer && !steps.is_none() && batch_size > 0 && number >= 0 && steps_before >= 0,
                 "training takes a trainer, counted epochs and batches, and numbers for each step");
         views.emplace_back(steps);
         const long n_steps = ceil_div(trainer->samples(), batch_size);
         const double* numbers = views.back().data<double>(4 * n_steps);
-        epochs.push_back({number, batch_size, shuffle, seed,
+        epochs.push_back({number, steps_before, batch_size, shuffle, seed,
                           reinterpret_cast<const StepNumbers*>(numbers)});
     }
     std::vector<std::pair<double, double>> losses(jobs.size());

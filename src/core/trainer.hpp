@@ -28,7 +28,8 @@ struct Regularization {
     }
 };
 struct Epoch {
-    long number;  // from 0
+    long number;        // from 0
+    long steps_before;  // that the optimizer has made
     long batch_size;
     bool shuffle;
     uint64_t seed;             // of the shuffle and of dropout
@@ -105,7 +106,7 @@ class Trainer {
             }
             const long steps = ceil_div(n, epoch.batch_size);
             for (long s = 0; s < steps && std::isfinite(total) && !stop_; s++) {
-                const long start = s * epoch.batch_size, t = epoch.number * steps + s + 1;
+                const long start = s * epoch.batch_size, t = epoch.steps_before + s + 1;
                 Update<T> update = optimizer_;
                 const auto [eta, by_m, by_g, unbias2] = epoch.steps[s];
                 update.eta = T(eta), update.by_m = T(by_m), update.by_g = T(by_g);

@@ -116,7 +116,7 @@ Trained<T> train(const Problem& problem, int threads, bool pause = false) {
         std::vector<StepNumbers> numbers;
         for (long s = 1; s <= steps; s++)
             numbers.push_back(rule.step(problem.optimizer, eta, epoch * steps + s, product));
-        const Epoch made{epoch, problem.batch_size, problem.shuffle, 42, numbers.data()};
+        const Epoch made{epoch, epoch * steps, problem.batch_size, problem.shuffle, 42, numbers.data()};
         current->prepare(made);
         const auto [loss, penalty] = current->run(made, threads, never);
         result.losses.push_back(loss), result.penalties.push_back(penalty);
@@ -192,7 +192,7 @@ void test_step(const Problem& problem, double clip) {
     Trainer<T> trainer(problem.spec, theta.data(),
                        Rule{}.update<T>(Optimizer::gradient_descent), {0, 0, 0, clip, false},
                        data.samples);
-    const Epoch epoch{0, problem.rows, false, 1, steps.data()};
+    const Epoch epoch{0, 0, problem.rows, false, 1, steps.data()};
     trainer.prepare(epoch);
     trainer.run(epoch, 2, never);
     long double square = 0;
@@ -261,7 +261,7 @@ void test_early_ends(int threads, double clip) {
         Trainer<double> trainer(problem.spec, on.parameters.data(),
                                 Rule{}.update<double>(problem.optimizer), {0, 0, 0, clip, false},
                                 on.samples);
-        const Epoch epoch{0, batch, false, 1, steps.data()};
+        const Epoch epoch{0, 0, batch, false, 1, steps.data()};
         trainer.prepare(epoch);
         return trainer.run(epoch, threads, interrupted).loss;
     };

@@ -46,6 +46,8 @@ class Epoch(NamedTuple):
 
     number: int
     """Counted from 0."""
+    steps_before: int
+    """How many steps the optimizer has made before this epoch."""
     batch_size: int
     learning_rates: Array
     """One for each step."""
@@ -53,11 +55,6 @@ class Epoch(NamedTuple):
     """Whether the samples come in the order of `chainrule.engines.randomness.shuffled`."""
     seed: int
     """Of the shuffle and of dropout."""
-
-    @property
-    def first_step(self) -> int:
-        """The number t of the first step, counted from 1 over all epochs."""
-        return self.number * len(self.learning_rates) + 1
 
 
 @dataclass(frozen=True)

@@ -98,8 +98,8 @@ class NativeEngine:
     def train(self, epochs: Sequence[tuple[NativeTrainer, Epoch]]) -> list[EpochLoss]:
         """Make one epoch of each trainer, side by side; see `chainrule.engines.base.Engine`."""
         jobs = [
-            (trainer.core, epoch.number, epoch.batch_size, epoch.shuffle, epoch.seed,
-             trainer.step_numbers(epoch))
+            (trainer.core, epoch.number, epoch.steps_before, epoch.batch_size, epoch.shuffle,
+             epoch.seed, trainer.step_numbers(epoch))
             for trainer, epoch in epochs
         ]  # fmt: skip
         with _memory(epochs[0][0].architecture):
@@ -176,7 +176,7 @@ class NativeTrainer:
         Asking is taking: what a rule remembers of learning rates (NAdam's M) goes on to after it.
         """
         eta = epoch.learning_rates
-        t = np.arange(epoch.first_step, epoch.first_step + len(eta))
+        t = epoch.steps_before + 1 + np.arange(len(eta))
         factors = self._optimizer.factors(eta, t, self._scalars)
         numbers = np.zeros((len(eta), 4))
         numbers[:, 0] = eta

@@ -137,7 +137,7 @@ class NumpyTrainer:
         total, penalty = 0.0, 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             for step, rate in enumerate(epoch.learning_rates):
-                t = epoch.first_step + step
+                t = epoch.steps_before + 1 + step
                 rows = order[step * epoch.batch_size : (step + 1) * epoch.batch_size]
                 cost, phi0 = _batch(self.architecture, dtype, data, rows)
                 layers = _dropped(sigma, dropout, epoch.seed, (epoch.number, t))

@@ -11,14 +11,15 @@ from chainrule import engines
 from chainrule.architecture import Architecture
 from chainrule.callbacks import Callback, EarlyStopping
 from chainrule.engines import Data
-from chainrule.errors import DivergenceError
+from chainrule.errors import DivergenceError, InputError
 from chainrule.history import History
 from chainrule.numerics import Array
 from chainrule.training import lbfgs, levenberg, loop
+from chainrule.training.loop import OptimizerState
 from chainrule.training.monitor import Monitor, warn
 from chainrule.training.settings import Settings, check, whole_number
 
-__all__ = ["Settings", "Task", "check", "fit", "fit_many", "whole_number"]
+__all__ = ["OptimizerState", "Settings", "Task", "check", "fit", "fit_many", "whole_number"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Task:
     engine: str
     checkpoint: str | os.PathLike[str] | None
     resume: bool
+    start: OptimizerState | None = None
+    """What the optimizer goes on from; replaced by its state at the end."""
 
 
 def fit(task: Task) -> History:
@@ -82,7 +85,7 @@ def _run(monitor: Monitor, task: Task) -> loop.Run | None:
     """Return the run through the epochs; None for a method that sees all data at once."""
     if isinstance(task.settings.optimizer, str):
         return None
-    return loop.Run(monitor, task.data, task.settings, task.checkpoint, task.resume)
+    return loop.Run(monitor, task.data, task.settings, task.checkpoint, task.resume, task.start)
 
 
 def _train(monitor: Monitor, task: Task, run: loop.Run | None) -> None:
@@ -104,9 +107,13 @@ def _monitor(task: Task) -> Monitor:
     settings = task.settings
     chosen, reason = engines.choose(task.engine, task.architecture, settings.optimizer)
     if isinstance(settings.optimizer, str):
-        lbfgs.refuse_unused(settings, task.checkpoint)
+        lbfgs.refuse_unused(settings, task.checkpoint, task.start)
         if settings.optimizer == "lm":
             levenberg.refuse_unsuited(task.architecture, settings)
+    elif task.start is not None and task.checkpoint is not None:
+        raise InputError(
+            "a checkpoint has the state of the optimizer, which start has as well: pass one of them"
+        )
     if task.engine == "auto" and chosen is not engines.NATIVE:
         _warn_once(f"training on the NumPy engine, which is slower, because {reason}")
     history = History(

@@ -74,7 +74,7 @@ def _double(X: Any) -> Any:
     return X.astype(np.float64, copy=False)
 
 
-def refuse_unused(settings: Settings, checkpoint: Any) -> None:
+def refuse_unused(settings: Settings, checkpoint: Any, start: Any) -> None:
     """Refuse what the methods that see all data at once cannot do.
 
     Raises
@@ -92,3 +92,5 @@ def refuse_unused(settings: Settings, checkpoint: Any) -> None:
         raise InputError(f"{name} chooses its own step: pass gradient_clip=None")
     if checkpoint is not None:
         raise InputError(f"{name} cannot be resumed from a checkpoint: pass checkpoint=None")
+    if start is not None:
+        raise InputError(f"{name} keeps nothing from one run to the next: pass start=None")

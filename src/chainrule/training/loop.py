@@ -5,16 +5,31 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from chainrule.engines import Data, Epoch, EpochLoss
-from chainrule.errors import DivergenceError
+from chainrule.errors import DivergenceError, InputError
 from chainrule.numerics import Array
 from chainrule.optimizers import Optimizer
 from chainrule.training.checkpoint import Checkpoint
 from chainrule.training.monitor import Monitor, warn
 from chainrule.training.settings import Settings
+
+
+@dataclass
+class OptimizerState:
+    """What an optimizer carries from one run to the next, in which it is replaced.
+
+    It is that of the last step, also where the network gets the weights of an earlier, better
+    epoch back. An epoch that was cut short counts as if all of its steps had been made.
+    """
+
+    arrays: dict[str, Array] = field(default_factory=dict)
+    """The arrays of its state, flat, by name."""
+    steps: int = 0
+    """How many steps it has made."""
 
 
 class Run:
@@ -32,11 +47,13 @@ class Run:
         The file to which everything needed to continue is written.
     resume : bool, default False
         Whether to go on from that file.
+    start : OptimizerState, optional
+        What the optimizer starts from, and is left at the end, with its state then.
 
     Raises
     ------
     InputError
-        If the checkpoint to resume is of another run.
+        If the checkpoint to resume is of another run, or the state of another optimizer or network.
     """
 
     def __init__(
@@ -46,8 +63,9 @@ class Run:
         settings: Settings,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        start: OptimizerState | None = None,
     ) -> None:
-        self.monitor, self.settings = monitor, settings
+        self.monitor, self.settings, self.start = monitor, settings, start
         self.n_steps = -(-len(data) // settings.batch_size)
         optimizer = settings.optimizer
         assert isinstance(optimizer, Optimizer)
@@ -63,7 +81,32 @@ class Run:
             self.saved = Checkpoint(checkpoint, settings, monitor, self.trainer, data)
             if resume:
                 self.saved.resume()
+        self.steps = monitor.history.epochs * self.n_steps
+        """How many steps the optimizer has made."""
+        if start is not None:
+            self._take_up(start)
         self.finished = bool(monitor.progress.stop_reason) or self._all_epochs()
+
+    def _take_up(self, start: OptimizerState) -> None:
+        self.steps += start.steps
+        if not (start.steps or start.arrays):
+            return
+        given, wanted = (
+            {name: array.shape for name, array in arrays.items()}
+            for arrays in (start.arrays, self.trainer.state())
+        )
+        if given != wanted:
+            raise InputError(
+                f"{self.settings.optimizer_name} of this network has a state of arrays {wanted}, "
+                f"but start has {given}: pass the state of the same optimizer and network, or a "
+                "new OptimizerState()"
+            )
+        self.trainer.restore(start.arrays)
+
+    def keep_state(self) -> None:
+        """Leave the state of the optimizer to a later run, if one was given to start from."""
+        if self.start is not None:
+            self.start.arrays, self.start.steps = self.trainer.state(), self.steps
 
     def _all_epochs(self) -> bool:
         return self.monitor.history.epochs >= self.settings.epochs
@@ -71,8 +114,10 @@ class Run:
     def next_epoch(self) -> Epoch:
         """Return the epoch to make now."""
         settings, number = self.settings, self.monitor.history.epochs
+        steps_before, self.steps = self.steps, self.steps + self.n_steps
         return Epoch(
             number=number,
+            steps_before=steps_before,
             batch_size=settings.batch_size,
             learning_rates=settings.learning_rate * self._factors(number),
             shuffle=settings.shuffle,
@@ -115,12 +160,15 @@ def train(run: Run) -> None:
     DivergenceError
         If the loss became infinite or NaN; the parameters are then the best so far.
     """
-    with run.monitor:
-        run.reload()
-        while not run.finished:
-            epoch = run.next_epoch()
-            (losses,) = run.monitor.engine.train([(run.trainer, epoch)])
-            run.epoch_done(epoch, losses)
+    try:
+        with run.monitor:
+            run.reload()
+            while not run.finished:
+                epoch = run.next_epoch()
+                (losses,) = run.monitor.engine.train([(run.trainer, epoch)])
+                run.epoch_done(epoch, losses)
+    finally:
+        run.keep_state()
 
 
 def train_together(runs: Sequence[Run]) -> list[DivergenceError | None]:
@@ -154,6 +202,8 @@ def train_together(runs: Sequence[Run]) -> list[DivergenceError | None]:
         warn("training was interrupted; the networks have their best weights so far")
     finally:
         with contextlib.ExitStack() as ends:  # goes on to the others where one raises
+            for run in runs:
+                ends.callback(run.keep_state)
             for i, run in reversed(list(enumerate(begun))):
                 stopped = interrupted and not run.finished
                 ends.callback(run.monitor.end, stopped, failed or i in errors)
