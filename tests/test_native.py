@@ -23,6 +23,7 @@ OPTIMIZERS = [
     optimizers.Momentum(momentum=0.8, nesterov=True),
     optimizers.RMSprop(decay=0.9, epsilon=1e-6),
     optimizers.Adam(beta1=0.8, beta2=0.99, epsilon=1e-7),
+    optimizers.Adam(epsilon=1e-3, epsilon_hat=True),
     optimizers.AdamW(weight_decay=0.3),
     optimizers.NAdam(momentum_decay=0.1),
     optimizers.Lion(beta1=0.8, beta2=0.95, weight_decay=0.2),

@@ -216,6 +216,7 @@ STATEFUL = [
     *(kind() for kind in optimizers.NAMED.values()),
     optimizers.Momentum(nesterov=True),
     optimizers.NAdam(momentum_decay=0.5),
+    optimizers.Adam(epsilon_hat=True),
 ]
 
 

@@ -110,6 +110,28 @@ def test_twenty_steps_are_torchs(name: str) -> None:
         np.testing.assert_allclose(found[t], expected, rtol=1e-12, atol=1e-12, err_msg=f"step {t}")
 
 
+@pytest.mark.parametrize("size", [1.0, 1e-7, 1e-9])  # of gradients: epsilon is 1e-8
+@pytest.mark.parametrize("settings", [{}, {"beta1": 0.7, "beta2": 0.95, "epsilon": 1e-7}], ids=str)
+def test_adam_with_epsilon_hat_is_scikit_learns(settings: dict[str, Any], size: float) -> None:
+    from sklearn.neural_network._stochastic_optimizers import AdamOptimizer
+
+    rng = np.random.default_rng(0)
+    start, gradients = rng.normal(size=7), size * rng.normal(size=(20, 7))
+    names = {"beta1": "beta_1", "beta2": "beta_2", "epsilon": "epsilon"}
+    theirs = start.copy()
+    sklearns = AdamOptimizer([theirs], ETA, **{names[k]: v for k, v in settings.items()})
+    ours, other = start.copy(), start.copy()
+    hat, plain = Adam(**settings, epsilon_hat=True), Adam(**settings)
+    state, of_other = hat.init(ours), plain.init(other)
+    for t, g in enumerate(gradients, 1):
+        sklearns.update_params([theirs], [g])
+        hat.update(ours, g, state, ETA, t)
+        plain.update(other, g, of_other, ETA, t)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15, err_msg=f"step {t}")
+    difference = float(np.abs(other - theirs).max())
+    assert difference > 1e-3 if size < 1e-6 else difference < 1e-6
+
+
 @pytest.mark.parametrize(
     "settings",
     [{}, {"beta1": 0.5, "beta2": 0.8, "weight_decay": 0.2}],

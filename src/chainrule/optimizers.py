@@ -44,7 +44,7 @@ class Optimizer:
         """Check that every number is in its range."""
         for item in fields(self):
             value = getattr(self, item.name)
-            if value is None or item.name == "nesterov":
+            if value is None or isinstance(item.default, bool):
                 continue
             low, high = (0, 1) if item.name in _FRACTIONS else (0, np.inf)
             number = isinstance(value, Real) and not isinstance(value, bool)
@@ -161,17 +161,29 @@ class Adam(Optimizer):
     v' = beta2 v + (1 - beta2) g^2
 
     theta' = theta - eta (m' / (1 - beta1^t)) / (sqrt(v' / (1 - beta2^t)) + epsilon)
+
+    With ``epsilon_hat=True``, epsilon is the paper's epsilon hat (end of its section 2), as it is
+    in scikit-learn: added to sqrt(v') as it is, it weighs more in the first steps.
+
+    theta' = theta - eta sqrt(1 - beta2^t) / (1 - beta1^t) m' / (sqrt(v') + epsilon)
     """
 
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    epsilon_hat: bool = False
 
     slots = ("m", "v")
 
     def factors(self, eta: Array, t: Array, state: State) -> dict[str, Array]:
-        """Return eta / (1 - beta1^t) for m and 1 / sqrt(1 - beta2^t) for sqrt(v)."""
-        return {"m": eta / (1 - self.beta1**t), "sqrt_v": (1 - self.beta2**t) ** -0.5}
+        """Return the factors of m and sqrt(v): eta / (1 - beta1^t) and 1 / sqrt(1 - beta2^t).
+
+        With epsilon hat, both divided by the second.
+        """
+        of_m, of_sqrt_v = eta / (1 - self.beta1**t), (1 - self.beta2**t) ** -0.5
+        if self.epsilon_hat:
+            return {"m": of_m / of_sqrt_v, "sqrt_v": np.ones_like(of_sqrt_v)}
+        return {"m": of_m, "sqrt_v": of_sqrt_v}
 
     def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
         """Make step `t`, in place."""
