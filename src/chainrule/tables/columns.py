@@ -164,6 +164,37 @@ def learn(series: pl.Series) -> Column | str:
     return Column(name, kind, median, mean, scale or 1.0, has_missing)
 
 
+def kind_of(series: pl.Series) -> tuple[str, str]:
+    """Return what a column is, or ``""`` and why it is left out.
+
+    Parameters
+    ----------
+    series : polars.Series
+        The values.
+
+    Examples
+    --------
+    >>> kind_of(pl.Series([1.5, None])), kind_of(pl.Series([1, 1]))
+    (('number', ''), ('', 'it is always 1'))
+    """
+    n_present = len(series) - series.null_count()
+    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object, pl.Time, pl.Duration):
+        return "", f"it holds {series.dtype}, which is no number, date or text"
+    if n_present == 0:
+        return "", "it has no values"
+    n_different = series.drop_nulls().n_unique()
+    if n_different == 1 and n_present == len(series):
+        return "", f"it is always {series[0]}"
+    if series.dtype.is_temporal():
+        return "date", ""
+    if series.dtype.is_numeric() or series.dtype == pl.Boolean:
+        return "number", ""
+    if n_present >= _IDENTIFIER_ROWS and n_different > _IDENTIFIER_SHARE * n_present:
+        dates = "; dates must be like 2024-01-31" if _any_digits(series.cast(pl.String)) else ""
+        return "", f"it is text with {n_different} different values in {n_present} rows{dates}"
+    return "category", ""
+
+
 def as_numbers(series: pl.Series, kind: str) -> pl.Series:
     """Return a column as float64, dates as days since 1970; null where it is null.
 
