@@ -62,16 +62,10 @@ def test_lbfgs_ends_when_no_entry_of_the_gradient_is_larger_than_its_tolerance(
 ) -> None:
     X, Y = problem(n=30)
     net, largest = network(), list[float]()
-
-    method = LBFGS(gradient_tolerance=tolerance, loss_tolerance=0)
     history = net.fit(
-        X,
-        Y,
-        optimizer=method,
-        epochs=500,
-        l2=0.01,
+        X, Y, optimizer=LBFGS(gradient_tolerance=tolerance, loss_tolerance=0), epochs=500, l2=0.01,
         callbacks=lambda _: largest.append(largest_entry(net, X, Y, 0.01)),
-    )
+    )  # fmt: skip
     assert history.stop_reason == "converged"
     assert largest[-1] <= tolerance < min(largest[:-1])
 
