@@ -337,7 +337,11 @@ def test_a_loss_that_is_not_finite_leaves_the_parameters_before_that_batch() -> 
         theta = net.parameters.copy()
         regularization = Regularization()
         trainer = engine.trainer(
-            net.architecture, theta, cr.optimizers.get("sgd"), Data(X, Y[:, None]), regularization
+            net.architecture,
+            theta,
+            cr.optimizers.GradientDescent(),
+            Data(X, Y[:, None]),
+            regularization,
         )
         epoch = Epoch(0, 0, 2, np.full(3, 0.1), shuffle=False, seed=0)
         (losses,) = engine.train([(trainer, epoch)])

@@ -14,6 +14,7 @@ import torch
 import chainrule as cr
 from chainrule import optimizers
 from chainrule.optimizers import (
+    LBFGS,
     Adagrad,
     Adam,
     AdamW,
@@ -162,7 +163,7 @@ def test_lion_stands_still_where_there_is_no_gradient() -> None:
 @pytest.mark.parametrize("name", optimizers.NAMED)
 def test_float32_stays_float32_and_in_place(name: str) -> None:
     A, b, start = quadratic()
-    optimizer = optimizers.get(name)
+    optimizer = optimizers.NAMED[name]()
     theta = start.astype(np.float32)
     state = optimizer.init(theta)
     arrays = {id(theta), *(id(a) for a in state.values())}
@@ -180,7 +181,7 @@ def test_float32_stays_float32_and_in_place(name: str) -> None:
 @pytest.mark.parametrize("name", optimizers.NAMED)
 def test_each_entry_is_updated_by_itself(name: str) -> None:
     """So that an optimizer can act on one flat array and knows nothing of layers."""
-    optimizer = optimizers.get(name)
+    optimizer = optimizers.NAMED[name]()
     rng = np.random.default_rng(0)
     start, gradients = rng.normal(size=6), rng.normal(size=(4, 6))
 
@@ -208,7 +209,7 @@ def test_each_lowers_the_loss_on_a_real_problem(name: str) -> None:
     assert net.loss_value(X, classes) < before / 4
 
 
-OUT_OF_RANGE: list[tuple[type[Optimizer], str, Any]] = [
+OUT_OF_RANGE: list[tuple[type[Optimizer | LBFGS], str, Any]] = [
     (GradientDescent, "learning_rate", -0.1),
     (Adam, "learning_rate", math.nan),
     (Adam, "learning_rate", math.inf),
@@ -225,15 +226,24 @@ OUT_OF_RANGE: list[tuple[type[Optimizer], str, Any]] = [
     (NAdam, "momentum_decay", -1.0),
     (Lion, "beta2", math.nan),
     (Rprop, "smallest", -1.0),
+    (LBFGS, "gradient_tolerance", -1e-5),
+    (LBFGS, "loss_tolerance", math.nan),
+    (LBFGS, "max_evaluations", "many"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "parameter", "value"), OUT_OF_RANGE)
 def test_parameters_out_of_range_are_refused(
-    kind: type[Optimizer], parameter: str, value: Any
+    kind: type[Optimizer | LBFGS], parameter: str, value: Any
 ) -> None:
     with pytest.raises(cr.InputError, match=f"{parameter} of {kind.__name__} must be a number in"):
         kind(**{parameter: value})
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 2.0])
+def test_evaluations_are_counted_in_whole_numbers(value: Any) -> None:
+    with pytest.raises(cr.InputError, match=f"max_evaluations .* whole number .* is {value}"):
+        LBFGS(max_evaluations=value)
 
 
 def test_names_and_aliases() -> None:
@@ -242,6 +252,8 @@ def test_names_and_aliases() -> None:
     assert optimizers.get("nesterov") == Momentum(nesterov=True)
     kind: Any = Adam
     assert optimizers.get(kind) == Adam()
+    assert optimizers.get("lbfgs") == optimizers.LBFGS()
+    assert optimizers.get("lm") == optimizers.LevenbergMarquardt()
     mine = Adam(beta1=0.5)
     assert optimizers.get(mine) is mine
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.engines import NATIVE, NUMPY, Data
+from chainrule.optimizers import LBFGS
 from tests.problems import Array, network, problem
 
 
@@ -31,6 +35,83 @@ def test_lbfgs_early_stopping_and_l2() -> None:
     small = network()
     small.fit(X, Y, optimizer="lbfgs", epochs=100, l2=1.0)
     assert sum((w**2).sum() for w in small.weights) < sum((w**2).sum() for w in net.weights) / 4
+
+
+def test_lbfgs_by_name_is_lbfgs_with_its_defaults() -> None:
+    X, Y = problem(n=30)
+    nets = [network() for _ in range(4)]
+    first = nets[0].fit(X, Y, optimizer="lbfgs", epochs=20, l2=0.01)
+    second = nets[1].fit(X, Y, optimizer=LBFGS(), epochs=20, l2=0.01)
+    _, others = cr.train_many(nets[2:], X, Y, optimizer=["lbfgs", LBFGS()], epochs=20, l2=0.01)
+    for net, history in zip(nets[1:], [second, *others], strict=True):
+        assert np.array_equal(net.parameters, nets[0].parameters)
+        assert history.loss == first.loss
+        assert history.optimizer == "lbfgs"
+
+
+def largest_entry(net: cr.Network, X: Array, Y: Array, l2: float) -> float:
+    """Return that of the gradient of C with its penalty."""
+    found = net.gradients(X, Y)
+    by_weights = [g + l2 * w for g, w in zip(found.weights, net.weights, strict=True)]
+    return max(float(np.abs(g).max()) for g in (*by_weights, *found.biases) if g is not None)
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4])
+def test_lbfgs_ends_when_no_entry_of_the_gradient_is_larger_than_its_tolerance(
+    tolerance: float,
+) -> None:
+    X, Y = problem(n=30)
+    net, largest = network(), list[float]()
+    history = net.fit(
+        X, Y, optimizer=LBFGS(gradient_tolerance=tolerance, loss_tolerance=0), epochs=500, l2=0.01,
+        callbacks=lambda _: largest.append(largest_entry(net, X, Y, 0.01)),
+    )  # fmt: skip
+    assert history.stop_reason == "converged"
+    assert largest[-1] <= tolerance < min(largest[:-1])
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4])
+def test_lbfgs_ends_when_an_iteration_gains_less_than_its_tolerance(tolerance: float) -> None:
+    X, Y = problem(n=30)
+    method = LBFGS(gradient_tolerance=0, loss_tolerance=tolerance)
+    history = network().fit(X, Y, optimizer=method, epochs=500, l2=0.01)
+    assert history.stop_reason == "converged"
+    objective = np.add(history.loss, history.penalty)
+    gains = -np.diff(objective) / np.maximum(objective[:-1], 1)
+    assert gains[-1] <= tolerance < gains[:-1].min()
+
+
+def test_lbfgs_says_whether_iterations_or_evaluations_were_used_up() -> None:
+    X, Y = problem(n=30)
+    exact = LBFGS(gradient_tolerance=0, loss_tolerance=0)
+    assert network().fit(X, Y, optimizer=exact, epochs=7).stop_reason == "epochs"
+    few = LBFGS(gradient_tolerance=0, loss_tolerance=0, max_evaluations=7)
+    history = network().fit(X, Y, optimizer=few, epochs=50)
+    assert history.stop_reason == "evaluations"
+    assert 1 <= history.epochs <= 7
+
+
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+def test_lbfgs_converts_the_data_once(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, Y = problem(n=30)
+    given: list[Data] = []
+    chosen = type(NATIVE if engine == "native" else NUMPY)
+    gradients = chosen.gradients
+
+    def keep(self: Any, architecture: Any, theta: Array, data: Data, inputs: bool) -> Any:
+        given.append(data)
+        return gradients(self, architecture, theta, data, inputs)
+
+    monkeypatch.setattr(chosen, "gradients", keep)
+    cr.Network([3, 4, 2]).fit(
+        X.astype(np.float32), np.round(Y).astype(np.int8), optimizer="lbfgs", epochs=3,
+        sample_weight=np.ones(30, np.int32), engine=engine,
+    )  # fmt: skip
+    assert len(given) > 3
+    assert len({id(data) for data in given}) == 1
+    for array in (given[0].X, given[0].Y, given[0].sample_weight):
+        assert array is not None
+        assert array.dtype == np.float64
 
 
 def franke(n: int = 500) -> tuple[Array, Array]:

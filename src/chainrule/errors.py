@@ -15,8 +15,11 @@ class InputError(ChainruleError, ValueError):
     """An argument, an array or a table is not what was asked for."""
 
 
-class DivergenceError(ChainruleError, ArithmeticError):
-    """Training produced a loss that is not a finite number."""
+class DivergenceError(ChainruleError, ArithmeticError, ValueError):
+    """Training produced a loss that is not a finite number.
+
+    A ValueError too, because that is what scikit-learn's perceptrons raise then.
+    """
 
     history: Any = None
     """The `History` of the epochs that were completed."""

@@ -38,7 +38,8 @@ class History:
     best_epoch: int = 0
     """The epoch, counted from 1, with the lowest monitored loss; 0 before the first."""
     stop_reason: str = ""
-    """Why training ended: ``"epochs"``, ``"early stopping"``, ``"interrupted"``, ..."""
+    """Why training ended: ``"epochs"``, ``"early stopping"``, ``"interrupted"``, ``"callback"``; of
+    L-BFGS and Levenberg-Marquardt also ``"converged"`` and ``"evaluations"``."""
 
     @property
     def epochs(self) -> int:

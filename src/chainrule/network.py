@@ -21,7 +21,7 @@ from chainrule.history import History
 from chainrule.initializers import Initializer
 from chainrule.losses import Loss
 from chainrule.numerics import Array
-from chainrule.optimizers import Optimizer
+from chainrule.optimizers import FullBatch, Optimizer
 from chainrule.parameters import ParameterList
 from chainrule.schedules import Schedule
 
@@ -253,7 +253,7 @@ class Network:
         self,
         X: Any,
         Y: Any,
-        optimizer: str | Optimizer = "adam",
+        optimizer: str | Optimizer | FullBatch = "adam",
         learning_rate: float = 1e-3,
         epochs: int = 10,
         batch_size: int = 32,
@@ -282,9 +282,10 @@ class Network:
             The samples; any numeric type, converted batch by batch.
         Y : array of shape (n, n_targets)
             The targets; one dimension is one column, or for cross-entropy class numbers.
-        optimizer : str or Optimizer, default "adam"
-            See `chainrule.optimizers`; ``"lbfgs"`` and ``"lm"`` (Levenberg-Marquardt, for squared
-            errors and up to some thousand parameters) see all data in each epoch.
+        optimizer : str, Optimizer or FullBatch, default "adam"
+            See `chainrule.optimizers`; ``"lbfgs"`` (or ``LBFGS(...)`` with other tolerances) and
+            ``"lm"`` (Levenberg-Marquardt, for squared errors and up to some thousand parameters)
+            see all data in each epoch.
         learning_rate : float, default 1e-3
             Unless the optimizer has one of its own.
         epochs : int, default 10

@@ -5,13 +5,15 @@
 learning rate eta, changing theta and the state in place. Everything acts on each entry of
 one flat array, so that an optimizer knows nothing of layers. The equations use the same
 names; a prime marks the new value.
+
+`LBFGS` and `LevenbergMarquardt` have no such step: they see all the data at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, fields
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -42,17 +44,12 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         """Check that every number is in its range."""
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if value is None or isinstance(item.default, bool):
-                continue
-            low, high = (0, 1) if item.name in _FRACTIONS else (0, np.inf)
-            number = isinstance(value, Real) and not isinstance(value, bool)
-            if not (number and low <= float(value) < high):
-                raise InputError(
-                    f"{item.name} of {type(self).__name__} must be a number in [{low}, {high}), "
-                    f"but is {value!r}"
-                )
+        _require_numbers_in_range(self)
+
+    @property
+    def name(self) -> str:
+        """What histories and errors call it."""
+        return type(self).__name__
 
     def init(self, theta: Array) -> State:
         """Return the state before the first step."""
@@ -73,6 +70,20 @@ class Optimizer:
 
 
 _FRACTIONS = ("beta1", "beta2", "momentum", "decay")
+
+
+def _require_numbers_in_range(optimizer: Optimizer | LBFGS) -> None:
+    for item in fields(optimizer):
+        value = getattr(optimizer, item.name)
+        if value is None or isinstance(item.default, bool):
+            continue
+        low, high = (0, 1) if item.name in _FRACTIONS else (0, np.inf)
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        if not (number and low <= float(value) < high):
+            raise InputError(
+                f"{item.name} of {type(optimizer).__name__} must be a number in [{low}, {high}), "
+                f"but is {value!r}"
+            )
 
 
 @dataclass(frozen=True)
@@ -324,6 +335,61 @@ class Rprop(Optimizer):
         theta -= np.sign(h) * s
 
 
+@dataclass(frozen=True)
+class FullBatch:
+    """Base class of the methods that see all the data at once, and have no update of one step."""
+
+    name: ClassVar[str]
+    """What ``fit`` takes and histories and errors call it."""
+    whole_batch: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class LBFGS(FullBatch):
+    """L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995, SIAM J. Sci. Comput. 16, 1190-1208), scipy's.
+
+    An epoch is one iteration. Training has converged when no entry of the gradient is larger than
+    `gradient_tolerance`, or when an iteration lowers the objective f (C with its penalty) to f'
+    with f - f' <= `loss_tolerance` max(f, f', 1).
+
+    Parameters
+    ----------
+    gradient_tolerance : float, default 1e-5
+        At least 0.
+    loss_tolerance : float, default 2.2e-9
+        At least 0; ten million times the relative rounding of float64.
+    max_evaluations : int, optional
+        Training ends after the iteration in which C has been evaluated more often than this; by
+        default 20 times the number of epochs, and 20.
+    """
+
+    gradient_tolerance: float = 1e-5
+    loss_tolerance: float = 2.220446049250313e-09
+    max_evaluations: int | None = None
+
+    name = "lbfgs"
+
+    def __post_init__(self) -> None:
+        """Check that every number is in its range."""
+        _require_numbers_in_range(self)
+        most = self.max_evaluations
+        if most is not None and not (isinstance(most, Integral) and most >= 1):
+            raise InputError(
+                "max_evaluations of LBFGS must be a whole number of at least 1, or None, but is "
+                f"{most!r}"
+            )
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardt(FullBatch):
+    """Levenberg-Marquardt (Marquardt 1963), for squared errors and some thousand parameters.
+
+    An epoch is one step.
+    """
+
+    name = "lm"
+
+
 def _one(factors: Callable[..., dict[str, Array]], eta: float, t: int, state: State) -> Any:
     """Return the factors of a single step, as numbers of Python, which keep float32."""
     found = factors(np.array([eta]), np.array([t]), state)
@@ -351,11 +417,12 @@ ALIASES: dict[str, Callable[..., Optimizer]] = {
     "sgd": GradientDescent,
     "nesterov": lambda: Momentum(nesterov=True),
 }
-FULL_BATCH = ("lbfgs", "lm")
-"""Names of the methods that see all the data at once, and have no per-step update."""
+FULL_BATCH: dict[str, type[FullBatch]] = {kind.name: kind for kind in (LBFGS, LevenbergMarquardt)}
 
 
-def get(optimizer: str | Optimizer | type[Optimizer]) -> Optimizer:
+def get(
+    optimizer: str | Optimizer | FullBatch | type[Optimizer] | type[FullBatch],
+) -> Optimizer | FullBatch:
     """Return the optimizer of that name with its defaults, or `optimizer` itself if it is one.
 
     Raises
@@ -368,11 +435,9 @@ def get(optimizer: str | Optimizer | type[Optimizer]) -> Optimizer:
     >>> get("momentum")
     Momentum(learning_rate=None, momentum=0.9, nesterov=False)
     """
-    if isinstance(optimizer, Optimizer):
+    if isinstance(optimizer, Optimizer | FullBatch):
         return optimizer
-    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
+    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer | FullBatch):
         return optimizer()
-    makers: dict[str, Callable[..., Any]] = {**NAMED, **ALIASES}
-    made = makers[require_choice("optimizer", optimizer, [*makers, *FULL_BATCH])]()
-    assert isinstance(made, Optimizer)
-    return made
+    makers: dict[Any, Callable[..., Optimizer | FullBatch]] = {**NAMED, **ALIASES, **FULL_BATCH}
+    return makers[require_choice("optimizer", optimizer, list(makers))]()

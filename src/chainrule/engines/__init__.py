@@ -59,7 +59,7 @@ def choose(
         ``"auto"`` is native, or NumPy where the native engine lacks something.
     architecture : Architecture
         The network to compute.
-    optimizer : Optimizer or str, optional
+    optimizer : Optimizer or FullBatch, optional
         What will train it.
 
     Raises

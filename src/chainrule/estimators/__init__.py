@@ -1,5 +1,6 @@
 """Estimators for scikit-learn."""
 
-from chainrule.estimators.perceptrons import MLPClassifier, MLPRegressor
+from chainrule.estimators.classifier import MLPClassifier
+from chainrule.estimators.regressor import MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor"]

@@ -2,94 +2,88 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_regressor
+from sklearn.base import BaseEstimator, _fit_context, is_regressor
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, check_scalar, column_or_1d
-from sklearn.utils.metaestimators import available_if
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from chainrule import batches
+from chainrule import training
 from chainrule.activations import Activation
-from chainrule.architecture import build
-from chainrule.callbacks import Callback
+from chainrule.architecture import Architecture, build
+from chainrule.callbacks import Progress
 from chainrule.engines import Data
-from chainrule.errors import InputError, require_choice
-from chainrule.estimators.stopping import Convergence, Scaled
+from chainrule.errors import DivergenceError, InputError
+from chainrule.estimators import convergence, telling, watching
+from chainrule.estimators.convergence import Convergence
+from chainrule.estimators.start import initial_parameters
 from chainrule.history import History
+from chainrule.losses import Loss
 from chainrule.network import Network
 from chainrule.numerics import Array
-from chainrule.optimizers import Adam, Momentum, Optimizer
+from chainrule.optimizers import FULL_BATCH, LBFGS, Adam, Momentum, Optimizer
 from chainrule.schedules import Schedule
+from chainrule.training import OptimizerState
 
 _SKLEARN_NAMES = {"sigmoid": "logistic", "exponential": "exp"}
 """Our activations that scikit-learn calls otherwise."""
 
-_RANGES: dict[tuple[str, ...], tuple[type, float, float | None, str]] = {
-    ("alpha", "power_t", "tol"): (Real, 0, None, "left"),
-    ("learning_rate_init", "epsilon"): (Real, 0, None, "neither"),
-    ("momentum", "beta_1", "beta_2"): (Real, 0, 1, "left"),
-    ("validation_fraction",): (Real, 0, 1, "neither"),
-    ("max_iter", "max_fun"): (Integral, 1, None, "left"),
-    ("n_iter_no_change",): (Real, 1, None, "left"),
+OUR_CONSTRAINTS: dict[str, list[Any]] = {
+    "activation": [str, Activation, "array-like"],
+    "loss": [str, Loss],
+    "output_activation": [str, Activation, None],
+    "weight_init": [str, callable, None],
+    "optimizer": [str, Optimizer, LBFGS, callable, None],
+    "schedule": [str, Schedule, callable, None],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "l1": [Interval(Real, 0, None, closed="left")],
+    "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
+    "scoring": [str, callable, None],
+    "restore_best": ["boolean"],
+    "n_estimators": [Interval(Integral, 1, None, closed="left")],
+    "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+    "engine": [StrOptions({"auto", "native", "numpy"})],
 }
-"""The type of each number, its smallest and largest value, and which of these it may take."""
+"""What the parameters that scikit-learn's perceptrons lack, or that take more here, may be.
 
-_NOT_YET_WITH_LBFGS = {"tol": 1e-4, "early_stopping": False, "max_fun": 15000}
-"""Parameters that must be left at their defaults."""
+A name that is not known is refused by the part of the network that it is for, with a hint.
+"""
 
 
-def _our_names(activation: Any) -> Any:
+_ENDED_AS_MEANT = ("converged", "callback", "interrupted", "diverged")
+"""Reasons to stop that need no warning, or had one."""
+
+
+def our_names(activation: Any) -> Any:
+    """Return activations by our names for them."""
     if isinstance(activation, list | tuple):
-        return [_our_names(one) for one in activation]
+        return [our_names(one) for one in activation]
     return "sigmoid" if isinstance(activation, str) and activation == "logistic" else activation
 
 
-def solver_has_epochs(model: Any) -> bool:
-    """Return whether the solver makes epochs, of which `partial_fit` can make one."""
-    return bool(model.solver != "lbfgs")
+def makes_epochs(model: Any) -> bool:
+    """Return whether the optimizer makes epochs, of which `partial_fit` can make one."""
+    chosen = model.solver if model.optimizer is None else model.optimizer
+    return not (isinstance(chosen, LBFGS) or chosen in FULL_BATCH)
 
 
-class Perceptron(BaseEstimator):
-    """What classifier and regressor share."""
+class Perceptron(CallbackSupportMixin, BaseEstimator):
+    """What classifier and regressor share; each of them says how to encode and decode y."""
 
-    network_: Network
-    loss_curve_: list[float]
-    best_loss_: float | None
-    validation_scores_: list[float] | None
-    best_validation_score_: float | None
+    networks_: list[Network]
+    histories_: list[History]
 
-    def __init__(
-        self,
-        hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str | Activation | Sequence[str | Activation] = "relu",
-        *,
-        solver: str = "adam", alpha: float = 0.0001, batch_size: int | str = "auto",
-        learning_rate: str = "constant", learning_rate_init: float = 0.001, power_t: float = 0.5,
-        max_iter: int = 200, shuffle: bool = True, random_state: Any = None, tol: float = 1e-4,
-        verbose: bool | int = False, warm_start: bool = False, momentum: float = 0.9,
-        nesterovs_momentum: bool = True, early_stopping: bool = False,
-        validation_fraction: float = 0.1, beta_1: float = 0.9, beta_2: float = 0.999,
-        epsilon: float = 1e-8, n_iter_no_change: float = 10, max_fun: int = 15000,
-    ) -> None:  # fmt: skip
-        self.hidden_layer_sizes, self.activation = hidden_layer_sizes, activation
-        self.solver, self.alpha, self.batch_size = solver, alpha, batch_size
-        self.max_iter, self.max_fun = max_iter, max_fun
-        self.learning_rate, self.learning_rate_init = learning_rate, learning_rate_init
-        self.power_t, self.momentum, self.nesterovs_momentum = power_t, momentum, nesterovs_momentum
-        self.shuffle, self.random_state, self.verbose = shuffle, random_state, verbose
-        self.tol, self.n_iter_no_change, self.warm_start = tol, n_iter_no_change, warm_start
-        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:
         """Train until the loss, or the validation score, no longer improves.
 
         Parameters
@@ -101,6 +95,9 @@ class Perceptron(BaseEstimator):
             regression, numbers.
         sample_weight : array of shape (n_samples,), optional
             Weights of the samples in the loss.
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
+            Samples to score after each epoch; with ``early_stopping`` they take the place of
+            those that are held out otherwise.
 
         Returns
         -------
@@ -109,47 +106,52 @@ class Perceptron(BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter, or a combination of them, is wrong or not supported yet, if X and y
-            do not fit each other, or if a warm start asks for another network.
-        TypeError
-            If a parameter is of the wrong type.
+            If a parameter, or a combination of them, is wrong, if X and y do not fit each
+            other, or if a warm start asks for another network.
         DivergenceError
-            If the loss became infinite or NaN; `network_` has its best weights so far.
+            If the loss became infinite or NaN, which is a ValueError; the networks have their
+            best weights so far. With early stopping it is a warning.
 
         Warns
         -----
         ConvergenceWarning
-            If training ended before it had converged.
+            If training ended before it had converged, unless a schedule planned its length.
         """
-        going_on = bool(self.warm_start) and hasattr(self, "network_")
+        going_on = bool(self.warm_start) and hasattr(self, "networks_")
+        raw = {"X": X, "y": y, "metadata": None}
+        if sample_weight is not None:
+            raw["metadata"] = {"sample_weight": sample_weight}
         y, data = self._prepare(X, y, sample_weight, going_on)
-        data, score = self._hold_out(y, data)
-        adaptive = self.solver == "sgd" and self.learning_rate == "adaptive"
-        convergence = Convergence(self.n_iter_no_change, self.tol, adaptive, score)
-        # scipy decides for lbfgs, whose loss is not to fall by `tol` in every iteration
-        callbacks = [] if self.solver == "lbfgs" else [convergence]
-        self._train(data, self.max_iter, callbacks, lambda: convergence.scale)
-        if self.early_stopping:
-            self.best_loss_ = None
-            self.validation_scores_ = [*(self.validation_scores_ or []), *convergence.scores]
-            self.best_validation_score_ = convergence.best
-        if self.history_.stop_reason == "epochs":
-            warnings.warn(
-                f"training ended after {self.n_iter_} of at most {self.max_iter} iterations "
-                "without having converged: take a larger max_iter, or scale the data",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+        trained, watched = self._watch(y, data, sample_weight, validation_data)
+        self._optimizer_states = [OptimizerState() for _ in self.networks_]
+        root = self._init_callback_context(
+            max_subtasks=self.max_iter if len(self.networks_) == 1 else len(self.networks_)
+        )
+        root.call_on_fit_task_begin(estimator=self, **raw)
+        self._train(trained, self.max_iter, watched, self._told(root, raw))
+        self._warn_if_unfinished()
+        root.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **raw)
         return self
 
-    @available_if(solver_has_epochs)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train for one epoch on these samples, going on from the present weights.
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
+        """Make one epoch; see `MLPRegressor.partial_fit`."""
+        if self.early_stopping:
+            raise InputError(
+                "partial_fit does not support early_stopping=True, which looks back over several "
+                "epochs: call fit, or pass early_stopping=False"
+            )
+        _, data = self._prepare(X, y, sample_weight, hasattr(self, "networks_"), classes)
+        self._train(data, 1, partial=True)
+        return self
+
+    def set_callbacks(self, *callbacks: Any) -> Self:
+        """Set who is told of training, and may end it.
 
         Parameters
         ----------
-        X, y, sample_weight
-            As for `fit`.
+        *callbacks
+            Of scikit-learn's protocol (``sklearn.callback``), for which an epoch is a task;
+            or `chainrule.Callback` objects or functions, which are told of epochs by `fit`.
 
         Returns
         -------
@@ -157,213 +159,362 @@ class Perceptron(BaseEstimator):
 
         Raises
         ------
-        ValueError
-            As for `fit`, and with ``early_stopping`` or ``learning_rate="adaptive"``.
+        InputError
+            If one is neither.
         """
-        return self._one_epoch(X, y, sample_weight)
-
-    def _one_epoch(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
-        for name, unsupported in {"early_stopping": True, "learning_rate": "adaptive"}.items():
-            if getattr(self, name) == unsupported:
-                raise InputError(
-                    f"partial_fit does not support {name}={unsupported!r}: it looks back over "
-                    "several epochs, which fit does"
-                )
-        data = self._prepare(X, y, sample_weight, hasattr(self, "network_"), classes)[1]
-        self._train(data, epochs=1, seen=self.t_)
+        super().set_callbacks(*telling.wrap(callbacks))
         return self
+
+    def _keep(self, given: dict[str, Any]) -> None:
+        """Store the arguments of ``__init__``, as they came."""
+        for name, value in given.items():
+            if name != "self":
+                setattr(self, name, value)
+
+    # Data.
+
+    def _learn_targets(self, y: Any, classes: Any) -> None:
+        """Learn from y what `_encode` needs."""
+
+    def _require_known(self, y: Any) -> None:
+        """Refuse targets that the networks do not know."""
 
     def _prepare(
         self, X: Any, y: Any, sample_weight: Any, going_on: bool, classes: Any = None
     ) -> tuple[Any, Data]:
-        """Return y and the data for a network, which is set up unless there is one to go on."""
-        self._check_parameters()
+        """Return y and the data for the networks, made unless there are some to go on with."""
+        X, y = self._valid(X, y, reset=not going_on)
+        if going_on:
+            self._require_known(y)
+        else:
+            self._learn_targets(y, classes)
+        Y = self._encode(y)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X)
+        weight = self._weighted_by_class(y, sample_weight)
+        self._random = check_random_state(self.random_state)
+        self._set_up(X.shape[1], Y.shape[1], X.dtype, going_on)
+        return y, self.network_._to_train_on(X, Y, weight)[0]
+
+    def _valid(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         X, y = validate_data(
-            self, X, y, reset=not going_on, accept_sparse="csr", multi_output=True,
+            self, X, y, reset=reset, accept_sparse="csr", multi_output=True,
             y_numeric=is_regressor(self),
-            dtype=self.network_.dtype if going_on else [np.float64, np.float32],
+            dtype=[np.float64, np.float32] if reset else self.network_.dtype,
         )  # fmt: skip
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X)
-        data = Data(X, self._encode(y, going_on, classes), sample_weight)
-        self._random = check_random_state(self.random_state)
-        self._set_up(data, going_on)
-        return y, data
+        return X, y
 
-    def _check_parameters(self) -> None:
-        for names, (kind, low, high, ends) in _RANGES.items():
-            for name in names:
-                value = getattr(self, name)
-                check_scalar(value, name, kind, min_val=low, max_val=high, include_boundaries=ends)
-        require_choice("solver", self.solver, ["adam", "sgd", "lbfgs"])
-        require_choice("learning_rate", self.learning_rate, ["constant", "invscaling", "adaptive"])
-        if self.batch_size != "auto":
-            check_scalar(self.batch_size, "batch_size", Integral, min_val=1)
-        if self.solver != "lbfgs":
-            return
-        for name, default in _NOT_YET_WITH_LBFGS.items():
-            if getattr(self, name) != default:
+    def _watch(
+        self, y: Any, data: Data, sample_weight: Any, validation_data: Any
+    ) -> tuple[Data, watching.Watched | None]:
+        """Return the samples to train on and those to score."""
+        if validation_data is not None:
+            if not (isinstance(validation_data, tuple | list) and len(validation_data) in (2, 3)):
                 raise InputError(
-                    f"{name}={getattr(self, name)!r} is not supported with solver='lbfgs' yet: "
-                    f"leave it at {default!r}, or pass solver='adam'"
+                    "validation_data must be (X, y) or (X, y, sample_weight), but is "
+                    f"{type(validation_data).__name__}"
                 )
+            X, y, weight = (*validation_data, None)[:3]
+            try:
+                X, y = self._valid(X, y, reset=False)
+                if weight is not None:
+                    weight = _check_sample_weight(weight, X)
+                watched = self.network_._to_train_on(X, self._encode(y), weight)[0]
+            except ValueError as error:
+                raise InputError(f"validation_data: {error}") from None
+            return data, watching.Watched(watched, y, weight)
+        if not (self.early_stopping and makes_epochs(self)):
+            return data, None
+        # of two classes, and only of two, scikit-learn keeps the proportion
+        binary = not is_regressor(self) and data.Y.shape[1] == 1
+        trained, held = watching.split(
+            len(data), self.validation_fraction, data.Y > 0 if binary else None, self._random
+        )
+        weight = None if sample_weight is None else _check_sample_weight(sample_weight, data.X)
+        return data.rows(trained), watching.Watched(
+            replace(data.rows(held), sample_weight=None if weight is None else weight[held]),
+            y[held],
+            None if weight is None else weight[held],
+        )
 
-    def _set_up(self, data: Data, going_on: bool) -> None:
-        """Make the network, or check that the one to go on with is what is asked for."""
-        loss, output = self._loss_and_output()
+    def _weighted_by_class(self, y: Any, sample_weight: Any) -> Any:
+        """Return the weights of the samples times those of their classes, where there are any."""
+        del y
+        return sample_weight
+
+    # The networks.
+
+    def _set_up(self, n_inputs: int, n_targets: int, dtype: Any, going_on: bool) -> None:
+        """Make the networks, or check that those to go on with are what is asked for."""
         sizes: Any = self.hidden_layer_sizes
         hidden = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-        for size in hidden:
-            check_scalar(size, "hidden_layer_sizes", Integral, min_val=1)
-        asked = {
-            "layer_sizes": [data.X.shape[1], *hidden, data.Y.shape[1]],
-            "activation": _our_names(self.activation),
-            "output_activation": output,
-            "loss": loss,
-            "dtype": data.X.dtype,
-        }
+        if any(size <= 0 for size in hidden):
+            raise InputError(f"hidden_layer_sizes must be > 0, got {hidden}.")
+        asked = [
+            build(
+                [n_inputs, *hidden, n_targets * loss.outputs_per_target],
+                our_names(self.activation), our_names(output), loss, True, dtype,
+            )
+            for loss, output in self._losses_and_outputs()
+            for _ in range(self.n_estimators)
+        ]  # fmt: skip
         if going_on:
-            if build(bias=True, **asked) != self.network_.architecture:
+            present = [network.architecture for network in self.networks_]
+            if asked != present:
                 raise InputError(
-                    f"training cannot go on from {self.network_!r}, because the parameters or y "
-                    f"now ask for another network: {asked}; pass warm_start=False"
+                    "training cannot go on, because the parameters or y now ask for other "
+                    f"networks, {_listed(asked)}, than those there are, {_listed(present)}: pass "
+                    "warm_start=False, or the same parameters"
                 )
             return
-        self.network_ = Network(**asked, seed=self._draw_seed())
-        if hasattr(self, "feature_names_in_"):
-            self.network_.feature_names = tuple(self.feature_names_in_)
-        self.n_outputs_ = data.Y.shape[1]
-        self.n_layers_ = len(asked["layer_sizes"])
+        self.networks_ = [self._start(architecture) for architecture in asked]
+        self._convergences = [
+            Convergence(f"Network {i}: " if len(asked) > 1 else "") for i in range(len(asked))
+        ]
+        self._optimizer_states = [OptimizerState() for _ in asked]
+        self.n_outputs_ = asked[0].n_outputs
+        self.n_layers_ = len(asked[0].layer_sizes)
+        output = asked[0].activations[-1].name
         self.out_activation_ = _SKLEARN_NAMES.get(output, output)
-        self.loss_curve_ = []
         self.t_ = 0
-        self.validation_scores_ = None
-        self.best_validation_score_ = None
+
+    def _start(self, architecture: Architecture) -> Network:
+        if self.weight_init is None:
+            parameters = initial_parameters(architecture, self._random)
+        else:
+            rng = np.random.default_rng(self._draw_seed())
+            parameters = architecture.initial_parameters(self.weight_init, rng)
+        names = tuple(getattr(self, "feature_names_in_", ()))
+        return Network.of(architecture, parameters, {"feature_names": names})
 
     def _draw_seed(self) -> int:
         return int(self._random.randint(np.iinfo(np.int32).max))
 
-    def _hold_out(self, y: Any, data: Data) -> tuple[Data, Callable[[], float] | None]:
-        """Return the samples to train on and, with early stopping, the score of the others."""
-        if not self.early_stopping:
-            return data, None
-        # train_test_split rounds up as well
-        n_held = math.ceil(self.validation_fraction * len(data))
-        if not 2 <= n_held < len(data):
-            raise InputError(
-                f"validation_fraction={self.validation_fraction} holds out {n_held} of "
-                f"{len(data)} samples, but must leave some to train on, and 2 to validate on"
-            )
-        by_class = not is_regressor(self) and data.Y.shape[1] == 1
-        trained, held = train_test_split(
-            np.arange(len(data)), test_size=n_held, random_state=self._random,
-            stratify=y if by_class else None,
-        )  # fmt: skip
-        watched = data.rows(held)
+    # Training.
 
-        def score() -> float:
-            predicted = self._decode(self.network_.predict(watched.X))
-            return float(self._score(y[held], predicted, sample_weight=watched.sample_weight))
-
-        return data.rows(trained), score
+    def _told(self, root: Any, raw: dict[str, Any]) -> list[list[Any]]:
+        """Return the callbacks of each network."""
+        kept = getattr(self, "_skl_callbacks", [])
+        if not kept:
+            return [[] for _ in self.networks_]
+        contexts = [root]
+        if len(self.networks_) > 1:
+            contexts = [
+                root.subcontext(task_name="network", max_subtasks=self.max_iter)
+                for _ in self.networks_
+            ]
+        return [
+            [*telling.ours(kept), telling.EpochTasks(self, context, raw, own=context is not root)]
+            for context in contexts
+        ]
 
     def _train(
         self,
         data: Data,
         epochs: int,
-        callbacks: Sequence[Callback] = (),
-        adaptive: Callable[[], float] = lambda: 1.0,
-        seen: int = 0,
+        watched: watching.Watched | None = None,
+        told: Sequence[Sequence[Any]] = (),
+        partial: bool = False,
     ) -> None:
-        """Train the network, after `seen` samples by the same schedule, and record it."""
-        n, batch_size = len(data), self._batch_size(len(data))
-        weight = batches.weights(data.sample_weight, n)
-        mean_weight = 1.0 if weight is None else float(weight.mean())
-        schedules: dict[str, Schedule] = {
-            "invscaling": Scaled(lambda epoch: (seen + epoch * n + 1) ** -self.power_t),
-            "adaptive": Scaled(lambda epoch: adaptive()),
-        }
-        self.history_: History = self.network_.fit(
-            data.X, data.Y, sample_weight=weight, epochs=epochs,
-            optimizer=self._optimizer(), learning_rate=self.learning_rate_init,
-            batch_size=batch_size, shuffle=self.shuffle, seed=self._draw_seed(),
-            # scikit-learn divides the penalty by the sum of the batch's weights
-            l2=self.alpha / (batch_size * mean_weight),
-            schedule=schedules.get(self.learning_rate) if self.solver == "sgd" else None,
-            callbacks=callbacks, verbose=int(self.verbose),
-        )  # fmt: skip
-        losses = self.history_.loss
-        self.n_iter_ = len(losses)
-        self.t_ += n * self.n_iter_
-        self.loss_curve_ += losses
-        # lbfgs makes no iteration if it starts at a minimum
-        self.loss_ = losses[-1] if losses else self.network_.loss_value(data.X, data.Y, weight)
-        self.best_loss_ = min([*self.loss_curve_, self.loss_])
+        """Train all networks, and record it."""
+        batch_size = self._batch_size(len(data))
+        offset = self._loss_offset(data)
+        tasks = []
+        for i, network in enumerate(self.networks_):
+            follower = self._convergences[i]
+            score = watching.score_of(self, network, watched) if watched else None
+            early = bool(self.early_stopping and score)
+            if not partial:
+                follower.scale = 1.0
+            follower.begin(
+                # scipy decides for lbfgs, whose loss is not to fall by `tol` in every iteration
+                patience=self.n_iter_no_change if makes_epochs(self) else np.inf,
+                tol=self.tol, score=score, report=self._report(network, offset),
+                early_stopping=early, restore_best=self.restore_best, verbose=bool(self.verbose),
+                adaptive=self.solver == "sgd" and self.learning_rate == "adaptive",
+            )  # fmt: skip
+            task = network._task(
+                data, network.feature_names, epochs=epochs,
+                optimizer=self._optimizer(), learning_rate=self.learning_rate_init,
+                batch_size=batch_size, shuffle=self.shuffle, seed=self._draw_seed(),
+                l2=self.alpha, l1=self.l1, dropout=self.dropout,
+                gradient_clip=self.gradient_clip,
+                schedule=self._schedule(follower, len(data), partial),
+                callbacks=[follower, *(told[i] if told else ())],
+                engine=self.engine, n_threads=self.n_threads,
+            )  # fmt: skip
+            regularization = replace(task.settings.regularization, per_sample=True)
+            tasks.append(
+                replace(
+                    task,
+                    settings=replace(task.settings, regularization=regularization),
+                    validation=watched.data if watched else None,
+                    start=self._optimizer_states[i] if makes_epochs(self) else None,
+                )
+            )
+        try:
+            if len(tasks) == 1:
+                self.histories_ = [training.fit(tasks[0])]
+            else:
+                self.histories_ = training.fit_many(tasks, self.n_threads)
+        except DivergenceError as error:
+            error.history.stop_reason = "diverged"
+            self.histories_ = [error.history]
+            self._record(data)
+            if not self.early_stopping:
+                raise _as_scikit_learn_says(error) from None
+            self.validation_scores_.append(np.nan)
+            warnings.warn(str(error), ConvergenceWarning, stacklevel=4)
+        else:
+            self._record(data)
+
+    def _record(self, data: Data) -> None:
+        """Set the attributes that tell of training: of the first network."""
+        first, follower = self.histories_[0], self._convergences[0]
+        self.n_iter_ = first.epochs
+        self.loss_curve_ = follower.losses
+        if first.epochs:
+            self.loss_ = follower.losses[-1]
+        else:  # lbfgs makes no iteration if it starts at a minimum
+            self.loss_ = self.network_.loss_value(data.X, data.Y, data.sample_weight)
+        if makes_epochs(self):
+            self.t_ += len(data) * first.epochs
+        stopped_early = self.early_stopping and makes_epochs(self)
+        self.best_loss_ = None if stopped_early else min(follower.best_loss, self.loss_)
+        self.validation_scores_: Any = follower.scores if follower.scores or stopped_early else None
+        self.best_validation_score_ = None if not follower.scores else follower.best_score
+
+    def _warn_if_unfinished(self) -> None:
+        reason = self.histories_[0].stop_reason
+        if self.schedule is not None or reason in _ENDED_AS_MEANT:
+            return
+        ended = f"ended after {self.n_iter_} iterations without having converged"
+        if reason == "epochs":
+            message = (
+                f"Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
+                f"converged yet: training {ended}. Take a larger max_iter, or scale the data"
+            )
+        else:
+            message = f"training {ended} ({reason}): take a larger max_fun, or scale the data"
+        warnings.warn(message, ConvergenceWarning, stacklevel=5)
+
+    def _report(self, network: Network, offset: float) -> Any:
+        """Return the function that states the objective of an epoch as scikit-learn does."""
+        n_targets = network.architecture.n_targets
+        # its squared error is the mean over the outputs, though it descends that of the sum
+        share = 1 / n_targets if network.architecture.loss.name == "squared_error" else 1.0
+
+        def report(progress: Progress) -> float:
+            return share * progress.loss + offset + progress.penalty
+
+        return report
+
+    def _loss_offset(self, data: Data) -> float:
+        """Return what scikit-learn's loss has besides ours, which no parameter changes."""
+        del data
+        return 0.0
+
+    def _metric(self) -> Any:
+        """Return what early stopping looks at; None for scikit-learn's choice."""
+        return self.scoring
 
     def _batch_size(self, n: int) -> int:
         """Return the samples in a step."""
-        if self.solver == "lbfgs":
-            return n
         if self.batch_size == "auto":
             return min(200, n)
-        asked = int(self.batch_size)
-        if asked > n:
+        if self.batch_size > n and makes_epochs(self):
             warnings.warn(
-                f"batch_size={self.batch_size} is larger than the number of samples, {n}, which "
+                f"Got batch_size={self.batch_size}, larger than the number of samples, {n}, which "
                 "takes its place",
-                stacklevel=4,
+                stacklevel=6,
             )
-        return min(asked, n)
+        return int(min(self.batch_size, n))
 
-    def _optimizer(self) -> Optimizer | str:
+    def _optimizer(self) -> Optimizer | LBFGS | str:
+        if self.optimizer is not None:
+            return self.optimizer
         if self.solver == "adam":
             return Adam(
-                beta1=float(self.beta_1), beta2=float(self.beta_2), epsilon=float(self.epsilon)
-            )
+                beta1=float(self.beta_1), beta2=float(self.beta_2), epsilon=float(self.epsilon),
+                epsilon_hat=True,
+            )  # fmt: skip
         if self.solver == "sgd":
             return Momentum(momentum=float(self.momentum), nesterov=self.nesterovs_momentum)
-        return "lbfgs"
+        return LBFGS(gradient_tolerance=float(self.tol), max_evaluations=int(self.max_fun))
 
-    def _outputs(self, X: Any) -> Array:
-        """Return the outputs for checked samples, of shape (n_samples, n_outputs)."""
-        check_is_fitted(self, "network_")
-        return self.network_.predict(validate_data(self, X, accept_sparse="csr", reset=False))
+    def _schedule(self, follower: Convergence, n: int, partial: bool) -> Any:
+        policy = self.learning_rate if self.solver == "sgd" and self.optimizer is None else ""
+        if self.schedule is not None:
+            if policy not in ("", "constant"):
+                raise InputError(
+                    f"schedule={self.schedule!r} and learning_rate={policy!r} both change the "
+                    "learning rate: pass one of them"
+                )
+            return self.schedule
+        if policy == "invscaling":
+            return convergence.inverse_scaling(self.power_t, self.t_, n, goes_on=partial)
+        return convergence.adaptive(follower) if policy == "adaptive" else None
 
-    def predict(self, X: Any) -> Array:
-        """Return the most likely classes, or the predicted numbers.
+    # What it found.
 
-        Parameters
-        ----------
-        X : array, data frame or sparse matrix of shape (n_samples, n_features)
-            The samples.
+    @property
+    def network_(self) -> Network:
+        """The network, or the first of several."""
+        return self.networks_[0]
 
-        Returns
-        -------
-        array of shape (n_samples,) or (n_samples, n_outputs)
-            Two-dimensional where the y of `fit` was.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            If X has other columns than in training, or something that is not a finite number.
-        """
-        return self._decode(self._outputs(X))
+    @property
+    def history_(self) -> History:
+        """The record of the last call to `fit` or `partial_fit`; of the first network."""
+        return self.histories_[0]
 
     @property
     def coefs_(self) -> list[Array]:
         """The weights of each layer, of shape (n_in, n_out): views of those of `network_`."""
         return [W.T for W in self.network_.weights]
 
+    @coefs_.setter
+    def coefs_(self, values: Sequence[Array]) -> None:
+        self.network_.weights = [np.asarray(value).T for value in values]
+
     @property
     def intercepts_(self) -> list[Array]:
         """The biases of each layer, of shape (n_out,): views of those of `network_`."""
         return [b for b in self.network_.biases if b is not None]
 
+    @intercepts_.setter
+    def intercepts_(self, values: Sequence[Array]) -> None:
+        self.network_.biases = list(values)
+
+    def _checked(self, X: Any) -> Any:
+        check_is_fitted(self, "networks_")
+        return validate_data(self, X, accept_sparse="csr", reset=False)
+
+    def _mean(self, X: Any, networks: Sequence[Network]) -> Array:
+        """Return the mean of the networks' outputs, of shape (n_samples, n_outputs)."""
+        total = networks[0].predict(X)
+        for network in networks[1:]:
+            total += network.predict(X)
+        return total / len(networks) if len(networks) > 1 else total
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _listed(architectures: Sequence[Architecture]) -> str:
+    first = architectures[0]
+    number = f"{len(architectures)} of " if len(architectures) > 1 else ""
+    names = ", ".join(activation.name for activation in first.activations)
+    return f"{number}{'-'.join(map(str, first.layer_sizes))} ({names}), {first.dtype}"
+
+
+def _as_scikit_learn_says(error: DivergenceError) -> DivergenceError:
+    said = DivergenceError(
+        "Solver produced non-finite parameter weights. The input data may contain large values "
+        f"and need to be preprocessed. {error}"
+    )
+    said.history = error.history
+    return said

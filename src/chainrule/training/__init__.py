@@ -14,6 +14,7 @@ from chainrule.engines import Data
 from chainrule.errors import DivergenceError, InputError
 from chainrule.history import History
 from chainrule.numerics import Array
+from chainrule.optimizers import FullBatch
 from chainrule.training import lbfgs, levenberg, loop
 from chainrule.training.loop import OptimizerState
 from chainrule.training.monitor import Monitor, warn
@@ -83,7 +84,7 @@ def fit_many(tasks: Sequence[Task], n_threads: int | None) -> list[History]:
 
 def _run(monitor: Monitor, task: Task) -> loop.Run | None:
     """Return the run through the epochs; None for a method that sees all data at once."""
-    if isinstance(task.settings.optimizer, str):
+    if isinstance(task.settings.optimizer, FullBatch):
         return None
     return loop.Run(monitor, task.data, task.settings, task.checkpoint, task.resume, task.start)
 
@@ -92,7 +93,7 @@ def _train(monitor: Monitor, task: Task, run: loop.Run | None) -> None:
     if run:
         loop.train(run)
     else:
-        method = {"lbfgs": lbfgs.train, "lm": levenberg.train}[task.settings.optimizer_name]
+        method = {"lbfgs": lbfgs.train, "lm": levenberg.train}[task.settings.optimizer.name]
         method(monitor, task.data, task.settings)
 
 
@@ -106,9 +107,9 @@ def _monitor(task: Task) -> Monitor:
     """
     settings = task.settings
     chosen, reason = engines.choose(task.engine, task.architecture, settings.optimizer)
-    if isinstance(settings.optimizer, str):
+    if isinstance(settings.optimizer, FullBatch):
         lbfgs.refuse_unused(settings, task.checkpoint, task.start)
-        if settings.optimizer == "lm":
+        if settings.optimizer.name == "lm":
             levenberg.refuse_unsuited(task.architecture, settings)
     elif task.start is not None and task.checkpoint is not None:
         raise InputError(
@@ -119,7 +120,7 @@ def _monitor(task: Task) -> Monitor:
     history = History(
         engine=chosen.name,
         engine_reason=reason,
-        optimizer=settings.optimizer_name,
+        optimizer=settings.optimizer.name,
         batch_size=settings.batch_size,
         seed=settings.seed,
     )

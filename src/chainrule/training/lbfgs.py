@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.engines import Data, EpochLoss
 from chainrule.errors import InputError
 from chainrule.numerics import Array
+from chainrule.optimizers import LBFGS
 from chainrule.training.monitor import Monitor
 from chainrule.training.settings import Settings
 
@@ -19,11 +20,10 @@ class _Stop(Exception):
 
 
 def train(monitor: Monitor, data: Data, settings: Settings) -> None:
-    """Minimise C by L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995), scipy's, in place.
+    """Minimise C by L-BFGS-B, in place; see `chainrule.optimizers.LBFGS`.
 
-    An epoch is one iteration. The learning rate, the batch size and the schedule are not
-    used: its line search takes their place. With ``l1`` above 0 the objective has kinks that
-    it may stop at.
+    The learning rate, the batch size and the schedule are not used: its line search takes their
+    place. With ``l1`` above 0 the objective has kinks that it may stop at.
 
     Raises
     ------
@@ -32,7 +32,10 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
     """
     from scipy.optimize import minimize
 
-    data = Data(_double(data.X), data.Y, data.sample_weight)
+    method = settings.optimizer
+    assert isinstance(method, LBFGS)
+    # in float64 once, not in every evaluation
+    data = Data(_double(data.X), _double(data.Y), _double(data.sample_weight))
     history, parameters = monitor.history, monitor.parameters
     double = replace(monitor.architecture, dtype="float64")
     regularization, total_weight = settings.regularization, data.total_weight()
@@ -56,7 +59,12 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
         if settings.epochs:
             start = parameters.astype(np.float64)
             monitor.require_finite("loss", objective(start)[0])
-            options = {"maxiter": settings.epochs, "maxfun": 20 * settings.epochs + 20}
+            options = {
+                "maxiter": settings.epochs,
+                "maxfun": method.max_evaluations or 20 * settings.epochs + 20,
+                "gtol": method.gradient_tolerance,
+                "ftol": method.loss_tolerance,
+            }
             try:
                 result = minimize(
                     objective, start, jac=True, method="L-BFGS-B", callback=iteration_done,
@@ -64,14 +72,14 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
                 )  # fmt: skip
             except _Stop:
                 return
-            # 0: converged; 1: all iterations or evaluations used; else the line search failed
+            # status 1: all iterations or evaluations used; above: the line search failed
             if history.epochs < settings.epochs:
-                history.stop_reason = "converged" if result.status == 0 else str(result.message)
+                reasons = {0: "converged", 1: "evaluations"}
+                history.stop_reason = reasons.get(result.status, str(result.message))
 
 
-def _double(X: Any) -> Any:
-    """Return X in float64, so that it is converted once and not in every iteration."""
-    return X.astype(np.float64, copy=False)
+def _double(array: Any) -> Any:
+    return None if array is None else array.astype(np.float64, copy=False)
 
 
 def refuse_unused(settings: Settings, checkpoint: Any, start: Any) -> None:
@@ -82,7 +90,7 @@ def refuse_unused(settings: Settings, checkpoint: Any, start: Any) -> None:
     InputError
         Naming the setting and what to do.
     """
-    name = settings.optimizer_name
+    name = settings.optimizer.name
     if settings.regularization.dropout:
         raise InputError(
             f"{name} needs a cost that does not change, but dropout changes it: "

@@ -97,7 +97,7 @@ class Run:
         )
         if given != wanted:
             raise InputError(
-                f"{self.settings.optimizer_name} of this network has a state of arrays {wanted}, "
+                f"{self.settings.optimizer.name} of this network has a state of arrays {wanted}, "
                 f"but start has {given}: pass the state of the same optimizer and network, or a "
                 "new OptimizerState()"
             )

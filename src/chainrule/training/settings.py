@@ -10,7 +10,7 @@ from typing import Any
 from chainrule import optimizers, schedules
 from chainrule.engines import Regularization
 from chainrule.errors import InputError
-from chainrule.optimizers import FULL_BATCH, Optimizer
+from chainrule.optimizers import FullBatch, Optimizer
 from chainrule.schedules import Schedule
 
 
@@ -18,8 +18,7 @@ from chainrule.schedules import Schedule
 class Settings:
     """The settings of a training run; the parameters are those of `Network.fit`."""
 
-    optimizer: Optimizer | str
-    """An optimizer with an update rule, or the name of a method that sees all data at once."""
+    optimizer: Optimizer | FullBatch
     learning_rate: float
     epochs: int
     batch_size: int
@@ -28,11 +27,6 @@ class Settings:
     schedule: Schedule
     n_threads: int | None
     seed: int
-
-    @property
-    def optimizer_name(self) -> str:
-        """The name of the optimizer."""
-        return self.optimizer if isinstance(self.optimizer, str) else type(self.optimizer).__name__
 
     def describe(self) -> dict[str, Any]:
         """Return what two runs must share for one to continue the other."""
@@ -70,19 +64,13 @@ def check(
     InputError
         Naming the first parameter that is wrong, its value and what it takes.
     """
-    chosen: Optimizer | str
-    if isinstance(optimizer, str) and optimizer in FULL_BATCH:
-        chosen = optimizer
-    else:
-        chosen = optimizers.get(optimizer)
-        if chosen.learning_rate is not None:
-            learning_rate = chosen.learning_rate
+    chosen = optimizers.get(optimizer)
+    if isinstance(chosen, Optimizer) and chosen.learning_rate is not None:
+        learning_rate = chosen.learning_rate
     size = whole_number("batch_size", batch_size, low=1)
-    whole_batch = isinstance(chosen, str) or chosen.whole_batch
-    if whole_batch and schedule is not None:
-        name = chosen if isinstance(chosen, str) else type(chosen).__name__
+    if chosen.whole_batch and schedule is not None:
         raise InputError(
-            f"{name} chooses its own steps, "
+            f"{chosen.name} chooses its own steps, "
             "so that a schedule of the learning rate has no effect: pass schedule=None"
         )
     return Settings(
@@ -90,7 +78,7 @@ def check(
         learning_rate=_number("learning_rate", learning_rate, low=0, open_low=True),
         epochs=whole_number("epochs", epochs, low=0),
         # A batch larger than the data is all of the data.
-        batch_size=n_samples if whole_batch else min(size, n_samples),
+        batch_size=n_samples if chosen.whole_batch else min(size, n_samples),
         shuffle=bool(shuffle),
         regularization=Regularization(
             l2=_number("l2", l2, low=0),
