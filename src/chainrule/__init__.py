@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from chainrule.optimizers import Optimizer
     from chainrule.proof import prove
     from chainrule.schedules import Schedule
+    from chainrule.tables.estimators import TableClassifier, TableRegressor
     from chainrule.together import train_many
     from chainrule.tracing import trace
 
@@ -53,6 +54,8 @@ _NAMES = {
     "Optimizer": "optimizers",
     "Progress": "callbacks",
     "Schedule": "schedules",
+    "TableClassifier": "tables.estimators",
+    "TableRegressor": "tables.estimators",
     "check_gradients": "checks",
     "form_costs": "forms",
     "from_sklearn": "loading",
@@ -66,9 +69,9 @@ _NAMES = {
 __all__ = [
     "Activation", "Callback", "ChainruleError", "DivergenceError", "EarlyStopping",
     "FileFormatError", "History", "InputError", "Loss", "MLPClassifier", "MLPRegressor",
-    "MissingExtraError", "Network", "Optimizer", "Progress", "Schedule", "activations",
-    "check_gradients", "form_costs", "from_sklearn", "from_torch", "initializers", "load",
-    "losses", "optimizers", "prove", "schedules", "trace", "train_many",
+    "MissingExtraError", "Network", "Optimizer", "Progress", "Schedule", "TableClassifier",
+    "TableRegressor", "activations", "check_gradients", "form_costs", "from_sklearn", "from_torch",
+    "initializers", "load", "losses", "optimizers", "prove", "schedules", "trace", "train_many",
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from chainrule.tables import TableClassifier, TableRegressor
+from chainrule.tables.estimators import TableClassifier, TableRegressor
 
 _MOST_BINS = 255
 """The most categories that scikit-learn's trees take."""

@@ -10,14 +10,12 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
-import sklearn
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, RobustScaler, TargetEncoder
-from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.errors import InputError
@@ -27,7 +25,7 @@ from chainrule.tables.columns import as_numbers, kind_of
 
 LARGEST = 1e150
 """Numbers beyond it have squares that overflow."""
-_BEND_WEIGHT = 0.5
+_BEND_WEIGHT = 0.25
 _FOLDS = 5
 
 
@@ -128,7 +126,7 @@ class SoftRobustScaler(RobustScaler):
     def transform(self, X: Any) -> Array:
         """Return the scaled columns, within -3 and 3."""
         z = super().transform(X)
-        return z / np.hypot(1, z / 3)
+        return (z / np.hypot(1, z / 3)).astype(np.float32)
 
 
 class Bends(TransformerMixin, BaseEstimator):
@@ -165,7 +163,7 @@ class Bends(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         parts = [_hats(x, knots) for x, knots in zip(X.T, self.knots_, strict=True)]
-        return np.hstack([np.empty((len(X), 0)), *parts])
+        return np.hstack([np.empty((len(X), 0), np.float32), *parts])
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """Return the names of the functions, such as ``age near 35``."""
@@ -182,7 +180,7 @@ def _used(knots: Array) -> Array:
 
 def _hats(x: Array, knots: Array) -> Array:
     knots = _used(knots)
-    values = np.zeros((len(x), len(knots)))
+    values = np.zeros((len(x), len(knots)), np.float32)
     if not len(knots):
         return values
     x, rows = x.clip(knots[0], knots[-1]), np.arange(len(x))
@@ -190,12 +188,6 @@ def _hats(x: Array, knots: Array) -> Array:
     values[rows, left + 1] = (x - knots[left]) / (knots[left + 1] - knots[left])
     values[rows, left] = 1 - values[rows, left + 1]
     return values
-
-
-def _folds(seed: int) -> dict[str, Any]:
-    if parse_version(sklearn.__version__) < parse_version("1.9"):
-        return {"cv": _FOLDS, "random_state": seed}
-    return {"cv": KFold(_FOLDS, shuffle=True, random_state=seed)}
 
 
 def encoder(
@@ -216,19 +208,19 @@ def encoder(
     """
     text = [series.name for series in frame if series.dtype == pl.String]
     numbers = [name for name in frame.columns if name not in text]
-    # in folds of rows, each with some of the most frequent class
-    most = len(frame) if classes is None else np.unique(classes, return_counts=True)[1].max()
-    limit = max_one_hot if min(most, len(frame) / 2) >= _FOLDS else np.inf
+    limit = max_one_hot if len(frame) >= 2 * _FOLDS else np.inf
     many = [name for name in text if frame[name].n_unique() > limit]
     few = [name for name in text if name not in many]
     kind = "continuous" if classes is None else "auto"
+    folds = KFold(_FOLDS, shuffle=True, random_state=seed)
     n_knots = int(np.clip(round(len(frame) ** 0.3), 4, 16))
     parts = [
         ("scaled", make_pipeline(SimpleImputer(strategy="median", add_indicator=True),
                                  SoftRobustScaler()), numbers),
         ("bends", make_pipeline(SimpleImputer(strategy="median"), Bends(n_knots)), numbers),
-        ("one_hot", OneHotEncoder(handle_unknown="ignore", sparse_output=False), few),
-        ("by_target", make_pipeline(TargetEncoder(target_type=kind, **_folds(seed)),
+        ("one_hot", OneHotEncoder(handle_unknown="ignore", sparse_output=False,
+                                  dtype=np.float32), few),
+        ("by_target", make_pipeline(TargetEncoder(target_type=kind, cv=folds),
                                     SoftRobustScaler()), many),
     ]  # fmt: skip
     return ColumnTransformer(

@@ -21,11 +21,11 @@ from sklearn.utils.validation import (
 
 from chainrule.activations import Activation
 from chainrule.errors import InputError, listing, require_choice
+from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.numerics import Array
 from chainrule.optimizers import AdamW
 from chainrule.tables import frames
 from chainrule.tables.encoding import LARGEST, Columns, encoder
-from chainrule.tables.networks import MLPClassifier, MLPRegressor
 from chainrule.tables.skewness import ScaledTarget, power_predicts_better
 
 _FEWEST_TO_HOLD_OUT = 20
@@ -39,10 +39,11 @@ class _Table(BaseEstimator):
 
     def __init__(
         self, *, hidden_layer_sizes: Sequence[int] = (128, 128),
-        activation: str | Activation = "relu", n_estimators: int = 8, dropout: float = 0.1,
+        activation: str | Activation = "relu", n_estimators: int = 5, dropout: float = 0.15,
         weight_decay: float = 0.1, learning_rate_init: float = 5e-3, schedule: Any = "one_cycle",
-        batch_size: int | str = "auto", max_iter: int = 60, early_stopping: bool = True,
-        validation_fraction: float = 0.15, n_iter_no_change: int = 12, max_one_hot: int = 12,
+        batch_size: int | str = "auto", max_iter: int = 50, early_stopping: bool = True,
+        validation_fraction: float = 0.1, scoring: Any = "loss", n_iter_no_change: int = 12,
+        max_one_hot: int = 12,
         random_state: Any = None, n_threads: int | None = None, verbose: int = 0,
     ) -> None:  # fmt: skip
         self.hidden_layer_sizes, self.activation = hidden_layer_sizes, activation
@@ -50,7 +51,7 @@ class _Table(BaseEstimator):
         self.learning_rate_init, self.schedule = learning_rate_init, schedule
         self.batch_size, self.max_iter, self.early_stopping = batch_size, max_iter, early_stopping
         self.validation_fraction, self.n_iter_no_change = validation_fraction, n_iter_no_change
-        self.max_one_hot, self.random_state = max_one_hot, random_state
+        self.scoring, self.max_one_hot, self.random_state = scoring, max_one_hot, random_state
         self.n_threads, self.verbose = n_threads, verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -92,6 +93,8 @@ class _Table(BaseEstimator):
         network = self._fit_network(inputs, y, sample_weight, seed)
         steps = [("columns", columns), ("encode", encode), ("network", network)]
         self.pipeline_ = Pipeline(steps)
+        perceptron = getattr(network, "regressor_", network)
+        self.n_iter_ = max(history.epochs for history in perceptron.histories_)
         return self
 
     def _checked(self, X: Any, reset: bool) -> Any:
@@ -105,20 +108,26 @@ class _Table(BaseEstimator):
             )
         return validate_data(self, X, skip_check_array=True, reset=reset)
 
-    def _settings(self, n: int, seed: int) -> dict[str, Any]:
-        batch_size = self.batch_size
-        if batch_size == "auto":  # about 20 steps an epoch, more for large tables
+    def _settings(self, y: Array, seed: int) -> dict[str, Any]:
+        """Return the parameters of the perceptron."""
+        n, batch_size = len(y), self.batch_size
+        if batch_size == "auto":
             batch_size = int(np.clip(2 ** round(np.log2(n / 20)), 16, 128))
         return {
             "hidden_layer_sizes": self.hidden_layer_sizes, "activation": self.activation,
-            "optimizer": AdamW(weight_decay=self.weight_decay),
+            "optimizer": AdamW(weight_decay=self.weight_decay), "alpha": 0.0,
             "learning_rate_init": self.learning_rate_init, "schedule": self.schedule,
             "batch_size": min(batch_size, n), "max_iter": self.max_iter, "dropout": self.dropout,
-            "early_stopping": self.early_stopping and n >= _FEWEST_TO_HOLD_OUT,
-            "validation_fraction": self.validation_fraction,
-            "n_iter_no_change": self.n_iter_no_change, "n_estimators": self.n_estimators,
+            "weight_init": "auto", "n_estimators": self.n_estimators,
+            "early_stopping": self.early_stopping and self._can_hold_out(y),
+            "validation_fraction": self.validation_fraction, "scoring": self.scoring,
+            "n_iter_no_change": self.n_iter_no_change, "tol": 0.0,
             "random_state": seed, "n_threads": self.n_threads, "verbose": self.verbose,
         }  # fmt: skip
+
+    def _can_hold_out(self, y: Array) -> bool:
+        """Return whether there are rows to spare for early stopping."""
+        return len(y) >= _FEWEST_TO_HOLD_OUT
 
     def predict(self, X: Any) -> Array:
         """Return the most likely classes, or the predicted numbers.
@@ -159,7 +168,7 @@ class TableClassifier(ClassifierMixin, _Table):
     Numbers are scaled robustly, with outliers drawn in, and also given as piecewise linear
     functions; categories are one-hot, or where there are many, statistics of the target, taken
     from other rows than those they stand in; what is missing is filled with the median and has
-    an input of its own. Each network holds out rows of its own to stop early.
+    an input of its own. Rows are held out to stop early.
 
     Parameters
     ----------
@@ -167,9 +176,9 @@ class TableClassifier(ClassifierMixin, _Table):
         The number of units of each hidden layer.
     activation : str or Activation, default "relu"
         Any of `chainrule.activations`.
-    n_estimators : int, default 8
-        The number of networks, which differ in their weights and the rows they hold out.
-    dropout : float, default 0.1
+    n_estimators : int, default 5
+        The number of networks, which differ in the weights that they start from.
+    dropout : float, default 0.15
         The probability with which an output of a hidden layer is set to zero in a step.
     weight_decay : float, default 0.1
         Of AdamW.
@@ -179,12 +188,15 @@ class TableClassifier(ClassifierMixin, _Table):
         See `chainrule.schedules`.
     batch_size : int or "auto", default "auto"
         Samples in a step; ``"auto"`` makes about 20 steps an epoch, of 16 to 128 samples.
-    max_iter : int, default 60
+    max_iter : int, default 50
         The most epochs.
     early_stopping : bool, default True
         Whether to hold out rows, from 20 on, and keep the weights that suit them best.
-    validation_fraction : float, default 0.15
-        The fraction of rows that each network holds out.
+    validation_fraction : float, default 0.1
+        The fraction of rows that is held out.
+    scoring : str, callable or None, default "loss"
+        What early stopping follows on these rows: any scorer of scikit-learn, None for accuracy
+        or R^2. The loss is smoother, and measured better, for accuracy too.
     n_iter_no_change : int, default 12
         The epochs without improvement after which training ends.
     max_one_hot : int, default 12
@@ -225,10 +237,11 @@ class TableClassifier(ClassifierMixin, _Table):
 
     def __init__(
         self, *, hidden_layer_sizes: Sequence[int] = (128, 128),
-        activation: str | Activation = "relu", n_estimators: int = 8, dropout: float = 0.1,
+        activation: str | Activation = "relu", n_estimators: int = 5, dropout: float = 0.15,
         weight_decay: float = 0.1, learning_rate_init: float = 5e-3, schedule: Any = "one_cycle",
-        batch_size: int | str = "auto", max_iter: int = 60, early_stopping: bool = True,
-        validation_fraction: float = 0.15, n_iter_no_change: int = 12, max_one_hot: int = 12,
+        batch_size: int | str = "auto", max_iter: int = 50, early_stopping: bool = True,
+        validation_fraction: float = 0.1, scoring: Any = "loss", n_iter_no_change: int = 12,
+        max_one_hot: int = 12,
         class_weight: Any = None, random_state: Any = None, n_threads: int | None = None,
         verbose: int = 0,
     ) -> None:  # fmt: skip
@@ -237,7 +250,7 @@ class TableClassifier(ClassifierMixin, _Table):
             n_estimators=n_estimators, dropout=dropout, weight_decay=weight_decay,
             learning_rate_init=learning_rate_init, schedule=schedule, batch_size=batch_size,
             max_iter=max_iter, early_stopping=early_stopping,
-            validation_fraction=validation_fraction, n_iter_no_change=n_iter_no_change,
+            validation_fraction=validation_fraction, scoring=scoring, n_iter_no_change=n_iter_no_change,
             max_one_hot=max_one_hot, random_state=random_state, n_threads=n_threads,
             verbose=verbose,
         )  # fmt: skip
@@ -279,11 +292,16 @@ class TableClassifier(ClassifierMixin, _Table):
         return y
 
     def _fit_network(self, inputs: Array, y: Array, sample_weight: Any, seed: int) -> Any:
-        if self.class_weight is not None:
+        if self.class_weight is not None:  # for the rows that are held out, too
             of_class = compute_sample_weight(self.class_weight, y)
             sample_weight = of_class if sample_weight is None else of_class * sample_weight
-        network = MLPClassifier(**self._settings(len(y), seed))
+        network = MLPClassifier(**self._settings(y, seed))
         return network.fit(inputs, y, sample_weight=sample_weight)
+
+    def _can_hold_out(self, y: Array) -> bool:
+        # of two classes, both are held out
+        binary = len(self.classes_) == 2
+        return super()._can_hold_out(y) and not (binary and _rarest(y) < 2)
 
 
 class TableRegressor(RegressorMixin, _Table):
@@ -316,10 +334,11 @@ max_one_hot, random_state, n_threads, verbose
 
     def __init__(
         self, *, target_transform: str = "auto", hidden_layer_sizes: Sequence[int] = (128, 128),
-        activation: str | Activation = "relu", n_estimators: int = 8, dropout: float = 0.1,
+        activation: str | Activation = "relu", n_estimators: int = 5, dropout: float = 0.15,
         weight_decay: float = 0.1, learning_rate_init: float = 5e-3, schedule: Any = "one_cycle",
-        batch_size: int | str = "auto", max_iter: int = 60, early_stopping: bool = True,
-        validation_fraction: float = 0.15, n_iter_no_change: int = 12, max_one_hot: int = 12,
+        batch_size: int | str = "auto", max_iter: int = 50, early_stopping: bool = True,
+        validation_fraction: float = 0.1, scoring: Any = "loss", n_iter_no_change: int = 12,
+        max_one_hot: int = 12,
         random_state: Any = None, n_threads: int | None = None, verbose: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(
@@ -327,7 +346,7 @@ max_one_hot, random_state, n_threads, verbose
             n_estimators=n_estimators, dropout=dropout, weight_decay=weight_decay,
             learning_rate_init=learning_rate_init, schedule=schedule, batch_size=batch_size,
             max_iter=max_iter, early_stopping=early_stopping,
-            validation_fraction=validation_fraction, n_iter_no_change=n_iter_no_change,
+            validation_fraction=validation_fraction, scoring=scoring, n_iter_no_change=n_iter_no_change,
             max_one_hot=max_one_hot, random_state=random_state, n_threads=n_threads,
             verbose=verbose,
         )  # fmt: skip
@@ -354,10 +373,14 @@ max_one_hot, random_state, n_threads, verbose
         if self.target_transform == "auto":
             power = power_predicts_better(inputs, y, seed)
         model = TransformedTargetRegressor(
-            MLPRegressor(**self._settings(len(y), seed)),
+            MLPRegressor(**self._settings(y, seed)),
             transformer=ScaledTarget(power), check_inverse=False,
         )  # fmt: skip
         return model.fit(inputs, y, sample_weight=sample_weight)
+
+
+def _rarest(y: Array) -> int:
+    return int(np.unique(y, return_counts=True)[1].min())
 
 
 def _without_gaps(y: Any) -> Array:
