@@ -25,7 +25,7 @@ _MOST_BINS = 255
 """The most categories that scikit-learn's trees take."""
 
 
-def _ours(X: Any, classification: bool, seed: int) -> Any:
+def _ours(_: Any, classification: bool, seed: int) -> Any:
     kind = TableClassifier if classification else TableRegressor
     return kind(random_state=seed, n_threads=1)
 
@@ -40,7 +40,7 @@ def _perceptron(X: Any, classification: bool, seed: int) -> Any:
     return make_pipeline(_dates(), _encoded(X), model)
 
 
-def _linear(X: Any, classification: bool, seed: int) -> Any:
+def _linear(X: Any, classification: bool, _: int) -> Any:
     model = LogisticRegression(max_iter=1000) if classification else Ridge()
     return make_pipeline(_dates(), _encoded(X), model)
 

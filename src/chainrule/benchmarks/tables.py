@@ -94,9 +94,7 @@ def run(
     for dataset in datasets:
         X, y = dataset.load()
         note(f"{dataset.title}: {len(X):,} rows, {X.shape[1]} columns")
-        results += [
-            measure(dataset, learner, X, y, seed) for seed in seeds for learner in learners
-        ]
+        results += [measure(dataset, learner, X, y, seed) for seed in seeds for learner in learners]
     return results
 
 
@@ -148,7 +146,9 @@ def report(results: Sequence[Result], datasets: Sequence[Dataset]) -> str:
         lines.append(f"| {' | '.join(row)} |")
     halves = {
         "all": results,
-        "not †": [r for r in results if r.dataset in {d.title for d in datasets if not d.chosen_on}],
+        "not †": [
+            r for r in results if r.dataset in {d.title for d in datasets if not d.chosen_on}
+        ],
     }
     for title, some in halves.items():
         for field, what in (("score", "accuracy or R²"), ("error", "log loss or RMSE")):

@@ -109,10 +109,12 @@ class SoftRobustScaler(RobustScaler):
 
     Examples
     --------
-    >>> X = np.array([[0.0], [1.0], [2.0], [1e9]])
-    >>> SoftRobustScaler().fit_transform(X).round(1).ravel().tolist()
-    [-0.0, -0.0, 0.0, 2.0]
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0], [1e9]])
+    >>> [round(float(z), 1) for z in SoftRobustScaler().fit_transform(X)[:, 0]]
+    [-0.9, -0.5, 0.0, 0.5, 3.0]
     """
+
+    scale_: Array
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Find median and scale of each column."""

@@ -9,11 +9,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state, column_or_1d, compute_sample_weight
+from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
-    assert_all_finite,
     check_consistent_length,
     check_is_fitted,
     validate_data,
@@ -37,22 +36,11 @@ class _Table(BaseEstimator):
 
     pipeline_: Pipeline
 
-    def __init__(
-        self, *, hidden_layer_sizes: Sequence[int] = (128, 128),
-        activation: str | Activation = "relu", n_estimators: int = 5, dropout: float = 0.15,
-        weight_decay: float = 0.1, learning_rate_init: float = 5e-3, schedule: Any = "one_cycle",
-        batch_size: int | str = "auto", max_iter: int = 50, early_stopping: bool = True,
-        validation_fraction: float = 0.1, scoring: Any = "loss", n_iter_no_change: int = 12,
-        max_one_hot: int = 12,
-        random_state: Any = None, n_threads: int | None = None, verbose: int = 0,
-    ) -> None:  # fmt: skip
-        self.hidden_layer_sizes, self.activation = hidden_layer_sizes, activation
-        self.n_estimators, self.dropout, self.weight_decay = n_estimators, dropout, weight_decay
-        self.learning_rate_init, self.schedule = learning_rate_init, schedule
-        self.batch_size, self.max_iter, self.early_stopping = batch_size, max_iter, early_stopping
-        self.validation_fraction, self.n_iter_no_change = validation_fraction, n_iter_no_change
-        self.scoring, self.max_one_hot, self.random_state = scoring, max_one_hot, random_state
-        self.n_threads, self.verbose = n_threads, verbose
+    def _keep(self, given: dict[str, Any]) -> None:
+        """Store the arguments of ``__init__``, as they came."""
+        for name, value in given.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn the preprocessing, and train the networks.
@@ -245,16 +233,7 @@ class TableClassifier(ClassifierMixin, _Table):
         class_weight: Any = None, random_state: Any = None, n_threads: int | None = None,
         verbose: int = 0,
     ) -> None:  # fmt: skip
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes, activation=activation,
-            n_estimators=n_estimators, dropout=dropout, weight_decay=weight_decay,
-            learning_rate_init=learning_rate_init, schedule=schedule, batch_size=batch_size,
-            max_iter=max_iter, early_stopping=early_stopping,
-            validation_fraction=validation_fraction, scoring=scoring, n_iter_no_change=n_iter_no_change,
-            max_one_hot=max_one_hot, random_state=random_state, n_threads=n_threads,
-            verbose=verbose,
-        )  # fmt: skip
-        self.class_weight = class_weight
+        self._keep(locals())
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class.
@@ -274,10 +253,11 @@ class TableClassifier(ClassifierMixin, _Table):
         NotFittedError, ValueError
             As for `predict`.
         """
-        return self._through("predict_proba", X)
+        found = self._through("predict_proba", X)
+        return found if len(self.classes_) > 1 else np.ones((len(found), 1))
 
     def _target(self, y: Any) -> Array:
-        y = _without_gaps(y)
+        y = frames.without_gaps(y)
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         if isinstance(self.class_weight, dict):
@@ -341,25 +321,16 @@ max_one_hot, random_state, n_threads, verbose
         max_one_hot: int = 12,
         random_state: Any = None, n_threads: int | None = None, verbose: int = 0,
     ) -> None:  # fmt: skip
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes, activation=activation,
-            n_estimators=n_estimators, dropout=dropout, weight_decay=weight_decay,
-            learning_rate_init=learning_rate_init, schedule=schedule, batch_size=batch_size,
-            max_iter=max_iter, early_stopping=early_stopping,
-            validation_fraction=validation_fraction, scoring=scoring, n_iter_no_change=n_iter_no_change,
-            max_one_hot=max_one_hot, random_state=random_state, n_threads=n_threads,
-            verbose=verbose,
-        )  # fmt: skip
-        self.target_transform = target_transform
+        self._keep(locals())
 
     def _target(self, y: Any) -> Array:
         require_choice("target_transform", self.target_transform, ["auto", "power", "scale"])
-        y = _without_gaps(y)
+        y = frames.without_gaps(y)
         try:
             y = y.astype(np.float64)
         except (TypeError, ValueError):
             raise InputError(
-                f"y must hold numbers, but has {y[0]!r}: TableClassifier predicts classes"
+                f"y must hold numbers, but has {y.tolist()[0]!r}: TableClassifier predicts classes"
             ) from None
         if np.abs(y).max() > LARGEST:
             raise InputError(
@@ -381,29 +352,3 @@ max_one_hot, random_state, n_threads, verbose
 
 def _rarest(y: Array) -> int:
     return int(np.unique(y, return_counts=True)[1].min())
-
-
-def _without_gaps(y: Any) -> Array:
-    """Return a target as an array of one dimension and of the type of its values.
-
-    Raises
-    ------
-    InputError
-        If something is missing in it.
-    """
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind == "O":
-        missing = np.array([frames.is_missing(value) for value in y], bool)
-        if not missing.any():
-            tight = np.array(y.tolist())
-            y = tight if tight.dtype.kind in "biuf" else y
-    else:
-        missing = np.isnan(y) if y.dtype.kind == "f" else np.zeros(len(y), bool)
-    if missing.any():
-        raise InputError(
-            f"y has {missing.sum()} missing values (NaN), the first in row "
-            f"{missing.argmax() + 1}: leave these rows out of X and y"
-        )
-    if y.dtype.kind == "f":
-        assert_all_finite(y, input_name="y")
-    return y

@@ -11,14 +11,29 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import polars as pl
+from sklearn.utils import assert_all_finite, column_or_1d
 
 from chainrule.errors import InputError, listing
 from chainrule.numerics import Array
 
 
 def is_frame(X: Any) -> bool:
-    """Return whether X is a data frame of pandas, polars, or what else narwhals knows."""
-    return isinstance(nw.from_native(X, pass_through=True), nw.DataFrame | nw.LazyFrame)
+    """Return whether X is a data frame of pandas, polars, or what else narwhals knows.
+
+    Raises
+    ------
+    InputError
+        If it is, but lazy, or if two columns have one name.
+    """
+    if hasattr(X, "collect"):
+        raise InputError("the table is lazy: pass X.collect()")
+    if not nw.dependencies.is_into_dataframe(X):
+        return False
+    if twice := [str(name) for name, n in Counter(X.columns).items() if n > 1]:
+        raise InputError(
+            f"the table has more than one column {listing(twice)}: give each a name of its own"
+        )
+    return True
 
 
 def read(X: Any) -> pl.DataFrame:
@@ -42,16 +57,9 @@ def read(X: Any) -> pl.DataFrame:
     """
     if not is_frame(X):
         return pl.DataFrame([_from_array(f"x{i}", values) for i, values in enumerate(X.T)])
-    if twice := [str(name) for name, n in Counter(X.columns).items() if n > 1]:
-        raise InputError(
-            f"the table has more than one column {listing(twice)}: give each a name of its own"
-        )
-    frame = nw.from_native(X)
-    if isinstance(frame, nw.LazyFrame):
-        raise InputError("the table is lazy: pass X.collect()")
     if isinstance(X, pl.DataFrame):
         return X.with_columns(pl.selectors.float().fill_nan(None))
-    return pl.DataFrame([_from_series(str(s.name), s) for s in frame.iter_columns()])
+    return pl.DataFrame([_from_series(str(s.name), s) for s in nw.from_native(X).iter_columns()])
 
 
 def _from_series(name: str, series: nw.Series[Any]) -> pl.Series:
@@ -61,6 +69,8 @@ def _from_series(name: str, series: nw.Series[Any]) -> pl.Series:
         return _from_array(name, series.to_numpy())
     missing = series.is_null().to_list()
     values = [None if m else v for v, m in zip(series.to_list(), missing, strict=True)]
+    if isinstance(series.dtype, nw.Categorical | nw.Enum):  # of numbers, too
+        values = [None if value is None else str(value) for value in values]
     return _from_objects(name, values)
 
 
@@ -100,3 +110,34 @@ def _from_objects(name: str, values: Sequence[Any]) -> pl.Series:
     if all(issubclass(kind, date) for kind in kinds):
         return pl.Series(name, values).cast(pl.Datetime("us"))
     return pl.Series(name, [None if v is None else str(v) for v in values], pl.String)
+
+
+def without_gaps(y: Any) -> Array:
+    """Return a target as an array of one dimension and of the type of its values.
+
+    Parameters
+    ----------
+    y : Series, array or list of length n
+        The target.
+
+    Raises
+    ------
+    InputError
+        If something is missing in it.
+    """
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "O":
+        missing = np.array([is_missing(value) for value in y], bool)
+        if not missing.any():
+            tight = np.array(y.tolist())
+            y = tight if tight.dtype.kind in "biuf" else y
+    else:
+        missing = np.isnan(y) if y.dtype.kind == "f" else np.zeros(len(y), bool)
+    if missing.any():
+        raise InputError(
+            f"y has {missing.sum()} missing values (NaN), the first in row "
+            f"{missing.argmax() + 1}: leave these rows out of X and y"
+        )
+    if y.dtype.kind == "f":
+        assert_all_finite(y, input_name="y")
+    return y
