@@ -29,7 +29,7 @@ from chainrule.history import History
 from chainrule.losses import Loss
 from chainrule.network import Network
 from chainrule.numerics import Array
-from chainrule.optimizers import FULL_BATCH, LBFGS, Adam, Momentum, Optimizer
+from chainrule.optimizers import FULL_BATCH, LBFGS, Adam, FullBatch, Momentum, Optimizer
 from chainrule.schedules import Schedule
 from chainrule.training import OptimizerState
 
@@ -41,7 +41,7 @@ OUR_CONSTRAINTS: dict[str, list[Any]] = {
     "loss": [str, Loss],
     "output_activation": [str, Activation, None],
     "weight_init": [str, callable, None],
-    "optimizer": [str, Optimizer, LBFGS, callable, None],
+    "optimizer": [str, Optimizer, FullBatch, callable, None],
     "schedule": [str, Schedule, callable, None],
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "l1": [Interval(Real, 0, None, closed="left")],
@@ -57,7 +57,6 @@ OUR_CONSTRAINTS: dict[str, list[Any]] = {
 A name that is not known is refused by the part of the network that it is for, with a hint.
 """
 
-
 _ENDED_AS_MEANT = ("converged", "callback", "interrupted", "diverged")
 """Reasons to stop that need no warning, or had one."""
 
@@ -72,7 +71,9 @@ def our_names(activation: Any) -> Any:
 def makes_epochs(model: Any) -> bool:
     """Return whether the optimizer makes epochs, of which `partial_fit` can make one."""
     chosen = model.solver if model.optimizer is None else model.optimizer
-    return not (isinstance(chosen, LBFGS) or chosen in FULL_BATCH)
+    if isinstance(chosen, str):
+        return chosen not in FULL_BATCH
+    return not issubclass(chosen if isinstance(chosen, type) else type(chosen), FullBatch)
 
 
 class Perceptron(CallbackSupportMixin, BaseEstimator):
@@ -432,7 +433,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
             )
         return int(min(self.batch_size, n))
 
-    def _optimizer(self) -> Optimizer | LBFGS | str:
+    def _optimizer(self) -> Optimizer | FullBatch | str:
         if self.optimizer is not None:
             return self.optimizer
         if self.solver == "adam":
