@@ -18,7 +18,8 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from chainrule import activations, losses
 from chainrule.activations import Activation
 from chainrule.errors import InputError
-from chainrule.estimators.base import OUR_CONSTRAINTS, Perceptron, makes_epochs, our_names
+from chainrule.estimators.base import OUR_CONSTRAINTS, Perceptron, our_names
+from chainrule.estimators.running import makes_epochs
 from chainrule.losses import Loss
 from chainrule.numerics import Array
 from chainrule.optimizers import FullBatch, Optimizer
@@ -312,8 +313,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         self.classes_ = self._binarizer.classes_
 
     def _require_known(self, y: Any) -> None:
+        check_classification_targets(y)
+        if unknown := set(unique_labels(y)) - set(self.classes_):
+            raise ValueError(f"y has the labels {unknown}, which are not among {self.classes_}")
+
+    def _require_same(self, y: Any) -> None:
         labels = unique_labels(y)
-        if self.warm_start and not np.array_equal(labels, self.classes_):
+        if not np.array_equal(labels, self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
                 f"call to fit. Previously got {self.classes_}, `y` has {labels}"
@@ -321,9 +327,6 @@ class MLPClassifier(ClassifierMixin, Perceptron):
 
     def _encode(self, y: Any) -> Array:
         """Return the targets of the networks, a column for each output."""
-        check_classification_targets(y)
-        if unknown := set(unique_labels(y)) - set(self.classes_):
-            raise ValueError(f"y has the labels {unknown}, which are not among {self.classes_}")
         encoded = self._binarizer.transform(y).astype(np.int8)
         if encoded.shape[1] == 1 and self._output_activation() == "softmax":
             encoded = np.hstack([1 - encoded, encoded])

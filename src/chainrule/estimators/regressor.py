@@ -16,7 +16,8 @@ from chainrule import losses
 from chainrule.activations import Activation
 from chainrule.engines import Data
 from chainrule.errors import InputError
-from chainrule.estimators.base import OUR_CONSTRAINTS, Perceptron, makes_epochs
+from chainrule.estimators.base import OUR_CONSTRAINTS, Perceptron
+from chainrule.estimators.running import makes_epochs
 from chainrule.losses import Loss
 from chainrule.naming import parameter_of
 from chainrule.network import Network
