@@ -214,7 +214,7 @@ OUT_OF_RANGE: list[tuple[type[Optimizer | LBFGS], str, Any]] = [
     (Adam, "learning_rate", math.nan),
     (Adam, "learning_rate", math.inf),
     (Adam, "learning_rate", "fast"),
-    (Momentum, "momentum", 1.0),
+    (Momentum, "momentum", 1.1),
     (Momentum, "momentum", -0.1),
     (RMSprop, "decay", 1.0),
     (RMSprop, "epsilon", -1e-8),

@@ -77,12 +77,13 @@ def _require_numbers_in_range(optimizer: Optimizer | LBFGS) -> None:
         value = getattr(optimizer, item.name)
         if value is None or isinstance(item.default, bool):
             continue
-        low, high = (0, 1) if item.name in _FRACTIONS else (0, np.inf)
+        high = 1 if item.name in _FRACTIONS else np.inf
+        closed = item.name == "momentum"  # at 1 nothing slows it, which still is a method
         number = isinstance(value, Real) and not isinstance(value, bool)
-        if not (number and low <= float(value) < high):
+        if not (number and (0 <= float(value) < high or (closed and value == high))):
             raise InputError(
-                f"{item.name} of {type(optimizer).__name__} must be a number in [{low}, {high}), "
-                f"but is {value!r}"
+                f"{item.name} of {type(optimizer).__name__} must be a number in [0, {high}"
+                f"{']' if closed else ')'}, but is {value!r}"
             )
 
 

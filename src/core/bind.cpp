@@ -280,6 +280,8 @@ std::vector<std::pair<double, double>> train(const std::vector<Job>& jobs, int t
 
 NB_MODULE(_core, module) {
     module.doc() = "The compiled core of chainrule.";
+    // What a user's program, or another library's cache, holds until the end is not our leak.
+    nb::set_leak_warnings(false);
     const nb::module_ numpy = nb::module_::import_("numpy");
     numpy_empty = nb::object(numpy.attr("empty")).release();
     float32 = numpy.attr("dtype")("float32").release();

@@ -18,10 +18,11 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from chainrule import activations, losses
 from chainrule.activations import Activation
 from chainrule.errors import InputError
-from chainrule.estimators.base import OUR_CONSTRAINTS, Perceptron, makes_epochs, our_names
+from chainrule.estimators.base import OUR_CONSTRAINTS, Perceptron, our_names
+from chainrule.estimators.running import makes_epochs
 from chainrule.losses import Loss
 from chainrule.numerics import Array
-from chainrule.optimizers import LBFGS, Optimizer
+from chainrule.optimizers import FullBatch, Optimizer
 from chainrule.schedules import Schedule
 
 
@@ -95,7 +96,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     class_weight : dict, list of dict or "balanced", optional
         What the samples of each class count, as scikit-learn's classifiers take it: by
         default 1.
-    optimizer : str, Optimizer or LBFGS, optional
+    optimizer : str, Optimizer or FullBatch, optional
         Any of `chainrule.optimizers`, in the place of `solver`.
     schedule : str or Schedule, optional
         Any of `chainrule.schedules`, which the learning rate follows over `max_iter` epochs.
@@ -181,7 +182,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         validation_fraction: float = 0.1, beta_1: float = 0.9, beta_2: float = 0.999,
         epsilon: float = 1e-8, n_iter_no_change: float = 10, max_fun: int = 15000,
         loss: str | Loss = "log_loss", output_activation: str | Activation | None = None,
-        class_weight: Any = None, optimizer: str | Optimizer | LBFGS | None = None,
+        class_weight: Any = None, optimizer: str | Optimizer | FullBatch | None = None,
         schedule: str | Schedule | None = None, dropout: float = 0.0, l1: float = 0.0,
         gradient_clip: float | None = None, weight_init: Any = None, scoring: Any = None,
         restore_best: bool = True, n_estimators: int = 1, n_threads: int | None = None,
@@ -312,8 +313,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         self.classes_ = self._binarizer.classes_
 
     def _require_known(self, y: Any) -> None:
+        check_classification_targets(y)
+        if unknown := set(unique_labels(y)) - set(self.classes_):
+            raise ValueError(f"y has the labels {unknown}, which are not among {self.classes_}")
+
+    def _require_same(self, y: Any) -> None:
         labels = unique_labels(y)
-        if self.warm_start and not np.array_equal(labels, self.classes_):
+        if not np.array_equal(labels, self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
                 f"call to fit. Previously got {self.classes_}, `y` has {labels}"
@@ -321,9 +327,6 @@ class MLPClassifier(ClassifierMixin, Perceptron):
 
     def _encode(self, y: Any) -> Array:
         """Return the targets of the networks, a column for each output."""
-        check_classification_targets(y)
-        if unknown := set(unique_labels(y)) - set(self.classes_):
-            raise ValueError(f"y has the labels {unknown}, which are not among {self.classes_}")
         encoded = self._binarizer.transform(y).astype(np.int8)
         if encoded.shape[1] == 1 and self._output_activation() == "softmax":
             encoded = np.hstack([1 - encoded, encoded])
@@ -362,6 +365,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):
 
     def _losses_and_outputs(self) -> list[tuple[Loss, Any]]:
         output = self.output_activation
+        if self._output_activation() == "softmax" and self._binarizer.y_type_.startswith("multil"):
+            raise InputError(
+                "softmax is for classes that exclude each other, but y is an indicator matrix, "
+                "with several labels a sample: pass loss='log_loss' and output_activation=None"
+            )
         return [(self._loss(), self._output_activation() if output is None else output)]
 
     def __sklearn_tags__(self) -> Any:

@@ -16,12 +16,13 @@ from chainrule import losses
 from chainrule.activations import Activation
 from chainrule.engines import Data
 from chainrule.errors import InputError
-from chainrule.estimators.base import OUR_CONSTRAINTS, Perceptron, makes_epochs
+from chainrule.estimators.base import OUR_CONSTRAINTS, Perceptron
+from chainrule.estimators.running import makes_epochs
 from chainrule.losses import Loss
 from chainrule.naming import parameter_of
 from chainrule.network import Network
 from chainrule.numerics import Array
-from chainrule.optimizers import LBFGS, Optimizer
+from chainrule.optimizers import FullBatch, Optimizer
 from chainrule.schedules import Schedule
 
 _POSITIVE = ("poisson", "gamma")
@@ -109,7 +110,7 @@ restore_best, n_estimators, n_threads, engine
         epsilon: float = 1e-8, n_iter_no_change: float = 10, max_fun: int = 15000,
         output_activation: str | Activation | None = None,
         quantiles: Sequence[float] = (0.05, 0.5, 0.95),
-        optimizer: str | Optimizer | LBFGS | None = None,
+        optimizer: str | Optimizer | FullBatch | None = None,
         schedule: str | Schedule | None = None, dropout: float = 0.0, l1: float = 0.0,
         gradient_clip: float | None = None, weight_init: Any = None, scoring: Any = None,
         restore_best: bool = True, n_estimators: int = 1, n_threads: int | None = None,
