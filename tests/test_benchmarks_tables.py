@@ -1,4 +1,4 @@
-"""The benchmark of tables: every learner is scored on the same rows, and ranks are what they say."""
+"""The benchmark of tables: every learner is scored on the same rows, and ranks are right."""
 
 from __future__ import annotations
 

@@ -21,11 +21,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from chainrule.errors import InputError
 from chainrule.numerics import Array
 from chainrule.tables import frames
-from chainrule.tables.columns import as_numbers, kind_of
+from chainrule.tables.columns import kind_of, settled
+from chainrule.tables.shapes import hats, soft, used
 
-LARGEST = 1e150
-"""Numbers beyond it have squares that overflow."""
-_BEND_WEIGHT = 0.25
+BEND_WEIGHT = 0.25
 _FOLDS = 5
 
 
@@ -80,24 +79,11 @@ class Columns(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "kinds_")
         frame = frames.read(X)
-        return pl.DataFrame([_settled(frame[name], kind) for name, kind in self.kinds_.items()])
+        return pl.DataFrame([settled(frame[name], kind) for name, kind in self.kinds_.items()])
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """Return the names of the columns that are used."""
         return np.array(list(self.kinds_), dtype=object)
-
-
-def _settled(series: pl.Series, kind: str) -> pl.Series:
-    if kind == "category":
-        return series.cast(pl.String)
-    numbers = as_numbers(series, kind)
-    if not (fine := (numbers.abs() < LARGEST) | numbers.is_null()).all():
-        row = (~fine).arg_true()[0]
-        raise InputError(
-            f"the numbers of column {series.name!r} are too large ({numbers[row]:g} in row "
-            f"{row + 1}): divide them, or take their logarithm"
-        )
-    return numbers
 
 
 class SoftRobustScaler(RobustScaler):
@@ -128,7 +114,7 @@ class SoftRobustScaler(RobustScaler):
     def transform(self, X: Any) -> Array:
         """Return the scaled columns, within -3 and 3."""
         z = super().transform(X)
-        return (z / np.hypot(1, z / 3)).astype(np.float32)
+        return soft(z)
 
 
 class Bends(TransformerMixin, BaseEstimator):
@@ -164,7 +150,7 @@ class Bends(TransformerMixin, BaseEstimator):
         """Return the functions' values, of shape (n, n_functions)."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        parts = [_hats(x, knots) for x, knots in zip(X.T, self.knots_, strict=True)]
+        parts = [hats(x, knots) for x, knots in zip(X.T, self.knots_, strict=True)]
         return np.hstack([np.empty((len(X), 0), np.float32), *parts])
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
@@ -172,24 +158,8 @@ class Bends(TransformerMixin, BaseEstimator):
         names = self.feature_names_in_ if input_features is None else input_features
         return np.array(
             [f"{n} near {knot:g}" for n, knots in zip(names, self.knots_, strict=True)
-             for knot in _used(knots)], dtype=object,
+             for knot in used(knots)], dtype=object,
         )  # fmt: skip
-
-
-def _used(knots: Array) -> Array:
-    return knots if len(knots) > 2 else knots[:0]
-
-
-def _hats(x: Array, knots: Array) -> Array:
-    knots = _used(knots)
-    values = np.zeros((len(x), len(knots)), np.float32)
-    if not len(knots):
-        return values
-    x, rows = x.clip(knots[0], knots[-1]), np.arange(len(x))
-    left = np.searchsorted(knots, x, side="right").clip(1, len(knots) - 1) - 1
-    values[rows, left + 1] = (x - knots[left]) / (knots[left + 1] - knots[left])
-    values[rows, left] = 1 - values[rows, left + 1]
-    return values
 
 
 def encoder(
@@ -228,6 +198,6 @@ def encoder(
     return ColumnTransformer(
         [part for part in parts if part[2]],
         sparse_threshold=0,
-        transformer_weights={"bends": _BEND_WEIGHT},
+        transformer_weights={"bends": BEND_WEIGHT},
         verbose_feature_names_out=False,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, compute_sample_weight
@@ -24,7 +24,8 @@ from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.numerics import Array
 from chainrule.optimizers import AdamW
 from chainrule.tables import frames
-from chainrule.tables.encoding import LARGEST, Columns, encoder
+from chainrule.tables.columns import LARGEST
+from chainrule.tables.encoding import Columns, encoder
 from chainrule.tables.skewness import ScaledTarget, power_predicts_better
 
 _FEWEST_TO_HOLD_OUT = 20
@@ -42,7 +43,12 @@ class _Table(BaseEstimator):
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def set_callbacks(self, *callbacks: Any) -> Self:
+        """Set who is told of the training of each network; see `MLPClassifier.set_callbacks`."""
+        self._callbacks = callbacks
+        return self
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:
         """Learn the preprocessing, and train the networks.
 
         Parameters
@@ -53,6 +59,8 @@ class _Table(BaseEstimator):
             Class labels, or numbers; none missing.
         sample_weight : array of shape (n_samples,), optional
             Weights of the samples in the loss.
+        validation_data : tuple (X, y), optional
+            Rows that take the place of those that are held out to stop early.
 
         Returns
         -------
@@ -78,12 +86,25 @@ class _Table(BaseEstimator):
         frame = columns.transform(X)
         encode = encoder(frame, self.max_one_hot, y if self._predicts_classes else None, seed)
         inputs = encode.fit_transform(frame, y)
-        network = self._fit_network(inputs, y, sample_weight, seed)
+        network = self._model(inputs, y, seed)
         steps = [("columns", columns), ("encode", encode), ("network", network)]
-        self.pipeline_ = Pipeline(steps)
+        self.pipeline_ = Pipeline(steps)  # before it is trained: callbacks may look at it
+        watched = None if validation_data is None else self._watched(*validation_data)
+        if watched is not None:
+            getattr(network, "regressor", network).set_params(early_stopping=self.early_stopping)
+        self._train(network, inputs, y, sample_weight, watched)
         perceptron = getattr(network, "regressor_", network)
         self.n_iter_ = max(history.epochs for history in perceptron.histories_)
         return self
+
+    def _watched(self, X: Any, y: Any) -> tuple[Array, Array]:
+        """Return rows to stop early by, as the network takes them."""
+        return self.pipeline_[:2].transform(self._checked(X, reset=False)), frames.without_gaps(y)
+
+    def _told(self, network: Any) -> Any:
+        """Return the network, with the callbacks set."""
+        callbacks = getattr(self, "_callbacks", ())
+        return network.set_callbacks(*callbacks) if callbacks else network
 
     def _checked(self, X: Any, reset: bool) -> Any:
         """Return X with its columns looked at, and all else where it is no data frame."""
@@ -271,17 +292,19 @@ class TableClassifier(ClassifierMixin, _Table):
             require_choice("class_weight", self.class_weight, ["balanced"])
         return y
 
-    def _fit_network(self, inputs: Array, y: Array, sample_weight: Any, seed: int) -> Any:
+    def _model(self, inputs: Array, y: Array, seed: int) -> Any:
+        return self._told(MLPClassifier(**self._settings(y, seed)))
+
+    def _train(self, model: Any, inputs: Array, y: Array, weight: Any, watched: Any) -> None:
         if self.class_weight is not None:  # for the rows that are held out, too
             of_class = compute_sample_weight(self.class_weight, y)
-            sample_weight = of_class if sample_weight is None else of_class * sample_weight
-        network = MLPClassifier(**self._settings(y, seed))
-        return network.fit(inputs, y, sample_weight=sample_weight)
+            weight = of_class if weight is None else of_class * weight
+        model.fit(inputs, y, sample_weight=weight, validation_data=watched)
 
     def _can_hold_out(self, y: Array) -> bool:
         # of two classes, both are held out
-        binary = len(self.classes_) == 2
-        return super()._can_hold_out(y) and not (binary and _rarest(y) < 2)
+        counts = np.unique(y, return_counts=True)[1]
+        return super()._can_hold_out(y) and not (len(counts) == 2 and counts.min() < 2)
 
 
 class TableRegressor(RegressorMixin, _Table):
@@ -339,16 +362,17 @@ max_one_hot, random_state, n_threads, verbose
             )
         return y
 
-    def _fit_network(self, inputs: Array, y: Array, sample_weight: Any, seed: int) -> Any:
+    def _model(self, inputs: Array, y: Array, seed: int) -> Any:
         power = self.target_transform == "power"
         if self.target_transform == "auto":
             power = power_predicts_better(inputs, y, seed)
-        model = TransformedTargetRegressor(
-            MLPRegressor(**self._settings(y, seed)),
+        return TransformedTargetRegressor(
+            self._told(MLPRegressor(**self._settings(y, seed))),
             transformer=ScaledTarget(power), check_inverse=False,
         )  # fmt: skip
-        return model.fit(inputs, y, sample_weight=sample_weight)
 
-
-def _rarest(y: Array) -> int:
-    return int(np.unique(y, return_counts=True)[1].min())
+    def _train(self, model: Any, inputs: Array, y: Array, weight: Any, watched: Any) -> None:
+        if watched is not None:
+            scaled = clone(model.transformer).fit(y[:, None])
+            watched = watched[0], scaled.transform(watched[1][:, None])[:, 0]
+        model.fit(inputs, y, sample_weight=weight, validation_data=watched)
