@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean, median, stdev
 from typing import Any
 
@@ -75,13 +75,12 @@ def _small_fits(plan: Plan) -> Table:
     besides = {}
     for peer in peers.installed("estimate"):
         one, many = (found.seconds.get(f"{peer}, {epochs}", []) for epochs in (1, _MANY))
-        epochs = [(_MANY * b - a) / (_MANY - 1) for a, b in zip(one, many, strict=True)]
+        epochs = [(_MANY * b - a) / (_MANY - 1) for a, b in zip(one, many, strict=False)]
         besides[peer] = [a - epoch for a, epoch in zip(one, epochs, strict=True)]
         if epochs:
-            over_ours = "1" if peer == _OURS else str(ratio(besides[peer], besides[_OURS]))
             table.rows.append([
                 peers.title(peer), duration(median(besides[peer])), duration(median(epochs)),
-                over_ours,
+                _over_ours(peer, besides),
             ])  # fmt: skip
     return table
 
@@ -94,20 +93,21 @@ def _searches(plan: Plan) -> Iterator[Table]:
             ["time", "time over chainrule's (range)", "best score", "best parameters"],
             figures={"threads": n_threads, "found": found},
         )
-        for i in range(2 if plan.rounds > 3 else 1):
-            for peer in peers.installed("estimate")[:: -1 if i % 2 else 1]:
-                plan.note(f"search by {peer}, {threads(n_threads)}, round {i + 1}")
+        both, rounds = peers.installed("estimate"), 2 if plan.rounds > 3 else 1
+        for i in range(rounds):
+            for peer in both[:: -1 if i % 2 else 1]:
+                plan.note(f"search by {peer}, {threads(n_threads)}, round {i + 1} of {rounds}")
                 job = plan.job("search", peer, _SEARCHED, n_jobs=n_threads, quick=plan.quick)
                 try:
                     found.setdefault(peer, []).append(once(job, machine.cores(n_threads)))
                 except PeerError as error:
                     table.notes.append(f"{peers.title(peer)}: {error}")
-        times = {peer: [one["seconds"] for one in results] for peer, results in found.items()}
-        for peer, results in found.items():
-            over_ours = "1" if peer == _OURS else str(ratio(times[peer], times[_OURS]))
+        times = {peer: [one["seconds"] for one in found[peer]] for peer in both if found.get(peer)}
+        for peer, seconds in times.items():
+            best = found[peer][0]
             table.rows.append([
-                peers.title(peer), duration(median(times[peer])), over_ours,
-                f"{results[0]['score']:.4f}", ", ".join(map(str, results[0]["best"].values())),
+                peers.title(peer), duration(median(seconds)), _over_ours(peer, times),
+                f"{best['score']:.4f}", ", ".join(map(str, best["best"].values())),
             ])  # fmt: skip
         yield table
 
@@ -137,6 +137,14 @@ def _scores(plan: Plan) -> Table:
                 cells = [_with_error(values) for values in (*both, difference)]
                 table.rows.append([f"{solver}, {name}", *cells])
     return table
+
+
+def _over_ours(peer: str, times: Mapping[str, Sequence[float]]) -> str:
+    """Return the ratio of a peer's times to ours, where both have as many."""
+    if peer == _OURS:
+        return "1"
+    ours = times.get(_OURS, ())
+    return str(ratio(times[peer], ours)) if 0 < len(ours) == len(times[peer]) else "-"
 
 
 def _with_error(values: list[float]) -> str:
