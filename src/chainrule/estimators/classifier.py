@@ -19,6 +19,7 @@ from chainrule import activations, losses
 from chainrule.activations import Activation
 from chainrule.errors import InputError
 from chainrule.estimators.base import OUR_CONSTRAINTS, Perceptron, our_names
+from chainrule.estimators.labels import require_labels
 from chainrule.estimators.running import makes_epochs
 from chainrule.losses import Loss
 from chainrule.numerics import Array
@@ -305,6 +306,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     def _outputs(self, X: Any) -> Array:
         return self._mean(self._checked(X), self.networks_)
 
+    def _valid(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        require_labels(y)
+        return super()._valid(X, y, reset)
+
     def _learn_targets(self, y: Any, classes: Any) -> None:
         check_classification_targets(y)
         # an indicator matrix is its own list of classes
@@ -345,6 +350,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         if self.class_weight is None:
             return sample_weight
         by_class = compute_sample_weight(self.class_weight, y)
+        if not (np.isfinite(by_class) & (by_class >= 0)).all():
+            raise InputError(
+                f"class_weight must be finite numbers of at least 0, but is {self.class_weight}"
+            )
         return by_class if sample_weight is None else by_class * sample_weight
 
     def _loss(self) -> Loss:

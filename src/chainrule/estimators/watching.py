@@ -56,9 +56,10 @@ def split(
             np.arange(n), test_size=fraction, random_state=random, stratify=labels
         )
     except ValueError as error:
+        each = "" if labels is None else " and of each of two classes"
         raise InputError(
-            f"{error} early_stopping=True holds out {fraction:g} of the {n} samples, of each of "
-            "two classes: pass early_stopping=False, validation_data, or more samples"
+            f"{error} early_stopping=True holds out {fraction:g} of the {n} samples{each}: pass "
+            "early_stopping=False, validation_data, or more samples"
         ) from None
     if len(held) < 2:
         raise InputError(

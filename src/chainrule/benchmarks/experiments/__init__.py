@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from chainrule.benchmarks.experiments import (
     curves,
     ensemble,
+    estimators,
     memory,
     prediction,
     startup,
@@ -26,4 +27,5 @@ EXPERIMENTS: dict[str, Experiment] = {
     "startup": startup.run,
     "memory": memory.run,
     "curves": curves.run,
+    "estimators": estimators.run,
 }
