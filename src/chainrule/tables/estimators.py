@@ -206,9 +206,9 @@ class TableClassifier(ClassifierMixin, _Table):
     scoring : str, callable or None, default "loss"
         What early stopping follows on these rows: any scorer of scikit-learn, None for accuracy
         or R^2. The loss is smoother, and measured better, for accuracy too.
-    n_iter_no_change : int, default 12
+    n_iter_no_change : int, default 8
         The epochs without improvement after which training ends.
-    max_one_hot : int, default 12
+    max_one_hot : int, default 40
         Columns with more categories are encoded by statistics of the target.
     class_weight : dict, "balanced" or None, default None
         Weights of the classes in the loss.
@@ -249,8 +249,8 @@ class TableClassifier(ClassifierMixin, _Table):
         activation: str | Activation = "relu", n_estimators: int = 5, dropout: float = 0.15,
         weight_decay: float = 0.1, learning_rate_init: float = 5e-3, schedule: Any = "one_cycle",
         batch_size: int | str = "auto", max_iter: int = 50, early_stopping: bool = True,
-        validation_fraction: float = 0.1, scoring: Any = "loss", n_iter_no_change: int = 12,
-        max_one_hot: int = 12,
+        validation_fraction: float = 0.1, scoring: Any = "loss", n_iter_no_change: int = 8,
+        max_one_hot: int = 40,
         class_weight: Any = None, random_state: Any = None, n_threads: int | None = None,
         verbose: int = 0,
     ) -> None:  # fmt: skip
@@ -340,8 +340,8 @@ max_one_hot, random_state, n_threads, verbose
         activation: str | Activation = "relu", n_estimators: int = 5, dropout: float = 0.15,
         weight_decay: float = 0.1, learning_rate_init: float = 5e-3, schedule: Any = "one_cycle",
         batch_size: int | str = "auto", max_iter: int = 50, early_stopping: bool = True,
-        validation_fraction: float = 0.1, scoring: Any = "loss", n_iter_no_change: int = 12,
-        max_one_hot: int = 12,
+        validation_fraction: float = 0.1, scoring: Any = "loss", n_iter_no_change: int = 8,
+        max_one_hot: int = 40,
         random_state: Any = None, n_threads: int | None = None, verbose: int = 0,
     ) -> None:  # fmt: skip
         self._keep(locals())
