@@ -133,6 +133,40 @@ def test_it_is_good_with_its_defaults() -> None:
     assert cross_val_score(cr.TableRegressor(random_state=0), X, y, cv=3).mean() > 0.44
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_validation_data_takes_the_place_of_rows_held_out(kind: Any) -> None:
+    X, y = pd.DataFrame(table()), target(kind)
+    data = (X[80:], y[80:])
+    model = quick(kind, max_iter=3, n_estimators=1).fit(X[:80], y[:80], validation_data=data)
+    perceptron = model.pipeline_["network"]
+    perceptron = getattr(perceptron, "regressor_", perceptron)
+    assert len(perceptron.validation_scores_) == 3
+    other = quick(kind, max_iter=3, n_estimators=1).fit(X[:80], y[:80], validation_data=(X, y))
+    other = other.pipeline_["network"]
+    other = getattr(other, "regressor_", other)
+    assert other.loss_curve_ == perceptron.loss_curve_  # what is watched is not trained on
+    assert other.validation_scores_ != perceptron.validation_scores_
+    with pytest.raises(ValueError, match=r"validation_data must be \(X, y\), but is a float"):
+        model.fit(X, y, validation_data=0.1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_callbacks_are_told_of_every_network(kind: Any) -> None:
+    seen: list[int] = []
+    model = quick(kind, max_iter=2).set_callbacks(lambda progress: seen.append(progress.epoch))
+    model.fit(pd.DataFrame(table()), target(kind))
+    assert sorted(seen) == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"batch_size": "big"}, {"max_one_hot": 0}, {"weight_decay": -1}, {"dropout": 2}]
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wrong_parameter_is_named(kind: Any, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"'{next(iter(wrong))}' parameter of"):
+        quick(kind, **wrong).fit(pd.DataFrame(table()), target(kind))
+
+
 # Bad input, each refused with what to do, or taken in a way that is sensible.
 
 
@@ -274,6 +308,7 @@ def test_columns_of_every_type() -> None:
             "huge": pd.Series([2**70, 1, 2] * 4, dtype=object),
             "unsigned": np.arange(12, dtype=np.uint64) * 2**32 + 2**63,
             "constant": 1,
+            "while": pd.to_timedelta(range(12), unit="h"),
         }
     )
     columns = Columns().fit(X)
@@ -283,6 +318,7 @@ def test_columns_of_every_type() -> None:
         "mixture": "category", "objects": "number", "half": "number", "huge": "number",
         "unsigned": "number",
     }  # fmt: skip
+    assert set(columns.left_out_) == {"constant", "while"}
     found = columns.transform(X)
     assert found["nullable"].to_list() == [1.0, None, 3.0] * 4
     assert found["maybe"].to_list() == [1.0, None, 0.0] * 4

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, _fit_context, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -37,6 +39,15 @@ class _Table(BaseEstimator):
 
     pipeline_: Pipeline
 
+    # the perceptron checks the parameters that are handed on to it
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_one_hot": [Interval(Integral, 1, None, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "target_transform": [StrOptions({"auto", "power", "scale"})],
+    }
+
     def _keep(self, given: dict[str, Any]) -> None:
         """Store the arguments of ``__init__``, as they came."""
         for name, value in given.items():
@@ -48,6 +59,7 @@ class _Table(BaseEstimator):
         self._callbacks = callbacks
         return self
 
+    @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:
         """Learn the preprocessing, and train the networks.
 
@@ -89,7 +101,7 @@ class _Table(BaseEstimator):
         network = self._model(inputs, y, seed)
         steps = [("columns", columns), ("encode", encode), ("network", network)]
         self.pipeline_ = Pipeline(steps)  # before it is trained: callbacks may look at it
-        watched = None if validation_data is None else self._watched(*validation_data)
+        watched = None if validation_data is None else self._watched(validation_data)
         if watched is not None:
             getattr(network, "regressor", network).set_params(early_stopping=self.early_stopping)
         self._train(network, inputs, y, sample_weight, watched)
@@ -97,8 +109,13 @@ class _Table(BaseEstimator):
         self.n_iter_ = max(history.epochs for history in perceptron.histories_)
         return self
 
-    def _watched(self, X: Any, y: Any) -> tuple[Array, Array]:
+    def _watched(self, validation_data: Any) -> tuple[Array, Array]:
         """Return rows to stop early by, as the network takes them."""
+        if not (isinstance(validation_data, tuple | list) and len(validation_data) == 2):
+            raise InputError(
+                f"validation_data must be (X, y), but is a {type(validation_data).__name__}"
+            )
+        X, y = validation_data
         return self.pipeline_[:2].transform(self._checked(X, reset=False)), frames.without_gaps(y)
 
     def _told(self, network: Any) -> Any:
@@ -347,7 +364,6 @@ max_one_hot, random_state, n_threads, verbose
         self._keep(locals())
 
     def _target(self, y: Any) -> Array:
-        require_choice("target_transform", self.target_transform, ["auto", "power", "scale"])
         y = frames.without_gaps(y)
         try:
             y = y.astype(np.float64)

@@ -67,6 +67,8 @@ def _from_series(name: str, series: nw.Series[Any]) -> pl.Series:
         series = series.dt.replace_time_zone(None)
     if series.dtype.is_numeric() or isinstance(series.dtype, nw.Datetime):
         return _from_array(name, series.to_numpy())
+    if isinstance(series.dtype, nw.Duration):
+        return pl.Series(name, series.to_numpy().astype("timedelta64[us]"))
     missing = series.is_null().to_list()
     values = [None if m else v for v, m in zip(series.to_list(), missing, strict=True)]
     if isinstance(series.dtype, nw.Categorical | nw.Enum):  # of numbers, too
