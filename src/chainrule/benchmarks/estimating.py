@@ -23,7 +23,7 @@ DATASETS: dict[str, Workload] = {
 """The networks that train on the data that scikit-learn ships."""
 
 GRID = {
-    "hidden_layer_sizes": [(50,), (100,), (50, 50), (100, 50)],
+    "hidden_layer_sizes": [(16,), (32,), (64,), (32, 32)],
     "alpha": [1e-4, 1e-2, 1.0],
     "learning_rate_init": [1e-3, 1e-2],
 }
