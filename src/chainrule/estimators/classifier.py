@@ -320,7 +320,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     def _require_known(self, y: Any) -> None:
         check_classification_targets(y)
         if unknown := set(unique_labels(y)) - set(self.classes_):
-            raise ValueError(f"y has the labels {unknown}, which are not among {self.classes_}")
+            named = ", ".join(map(str, sorted(unknown)))
+            raise ValueError(f"y has the labels {named}, which are not among {self.classes_}")
 
     def _require_same(self, y: Any) -> None:
         labels = unique_labels(y)
