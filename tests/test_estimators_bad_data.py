@@ -111,6 +111,14 @@ def test_labels_that_are_refused(y: Any, message: str) -> None:
         cr.MLPClassifier().fit(X, y)
 
 
+def test_labels_that_were_not_there_before_are_named() -> None:
+    model = cr.MLPClassifier(max_iter=2).partial_fit(X, Y, classes=[0, 1])
+    with pytest.raises(ValueError, match=r"y has the labels 2, 3, which are not among \[0 1\]"):
+        model.partial_fit(X, Y + 2)
+    with pytest.raises(cr.InputError, match="validation_data: y has the labels 2, 3, which"):
+        model.fit(X, Y, validation_data=(X, Y + 2))
+
+
 @pytest.mark.parametrize(
     ("y", "message"),
     [

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, is_regressor
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_random_state, check_scalar, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -69,7 +69,10 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None,
+        X_val: Any = None, y_val: Any = None, sample_weight_val: Any = None,
+    ) -> Self:  # fmt: skip
         """Train until the loss, or the validation score, no longer improves.
 
         Parameters
@@ -84,6 +87,9 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
             Samples to score after each epoch; with ``early_stopping`` they take the place of
             those that are held out otherwise.
+        X_val, y_val, sample_weight_val : arrays, optional
+            The same one by one, so that a Pipeline can transform `X_val` alone
+            (``transform_input=["X_val"]``).
 
         Returns
         -------
@@ -103,11 +109,16 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         ConvergenceWarning
             If training ended before it had converged, unless a schedule planned its length.
         """
+        if X_val is not None and validation_data is None:
+            validation_data = (X_val, y_val, sample_weight_val)
+        elif not (X_val is y_val is sample_weight_val is None):
+            raise InputError("pass validation_data, or X_val with y_val, but not both")
         going_on = bool(self.warm_start) and hasattr(self, "networks_")
         raw = {"X": X, "y": y, "metadata": None}
         if sample_weight is not None:
             raw["metadata"] = {"sample_weight": sample_weight}
         y, data = self._prepare(X, y, sample_weight, going_on)
+        watching.require_scorer(self)
         trained, watched = self._watch(y, data, sample_weight, validation_data)
         self._optimizer_states = [OptimizerState() for _ in self.networks_]
         root = self._init_callback_context(
@@ -244,6 +255,8 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         """Make the networks, or check that those to go on with are what is asked for."""
         sizes: Any = self.hidden_layer_sizes
         hidden = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        for size in hidden:
+            check_scalar(size, "hidden_layer_sizes", Integral)
         if any(size <= 0 for size in hidden):
             raise InputError(f"hidden_layer_sizes must be > 0, got {hidden}.")
         asked = [

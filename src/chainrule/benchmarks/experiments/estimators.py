@@ -15,7 +15,7 @@ from chainrule.benchmarks.report import Table, duration, failures, middles, over
 from chainrule.benchmarks.workloads import WORKLOADS, Workload
 
 _OURS, _THEIRS = "chainrule", "sklearn"
-_EPOCHS = 5
+_EPOCHS = 10
 _TRAINED = ("w1", "w2", "w5")
 _SMALL = Workload((5, 100, 1), "relu", 200, 200)
 _MANY = 51
