@@ -194,7 +194,7 @@ class TableClassifier(ClassifierMixin, _Table):
     Numbers are scaled robustly, with outliers drawn in, and also given as piecewise linear
     functions; categories are one-hot, or where there are many, statistics of the target, taken
     from other rows than those they stand in; what is missing is filled with the median and has
-    an input of its own. Rows are held out to stop early.
+    an input of its own. Each network holds out rows of its own to stop early.
 
     Parameters
     ----------
@@ -203,7 +203,8 @@ class TableClassifier(ClassifierMixin, _Table):
     activation : str or Activation, default "relu"
         Any of `chainrule.activations`.
     n_estimators : int, default 5
-        The number of networks, which differ in the weights that they start from.
+        The number of networks, which differ in the weights that they start from and in the rows
+        that they hold out.
     dropout : float, default 0.15
         The probability with which an output of a hidden layer is set to zero in a step.
     weight_decay : float, default 0.1
