@@ -322,7 +322,7 @@ def test_ctrl_c_before_the_first_epoch_saves_nothing(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("chainrule.training.fit", interrupted)
+    monkeypatch.setattr("chainrule.training.fit_many", interrupted)
     code, _, err = run("train", "t.csv", "--target", "y", "-o", "m")
     assert code == 130
     assert "nothing was saved" in one_sentence(err)

@@ -137,9 +137,9 @@ def _record(model: Any, task: Task) -> None:
     first, follower = model.histories_[0], model._convergences[0]
     model.n_iter_ = first.epochs
     model.loss_curve_ = follower.losses
-    if first.epochs:
+    if first.epochs and follower.losses:
         model.loss_ = follower.losses[-1]
-    else:  # lbfgs makes no iteration if it starts at a minimum
+    else:  # lbfgs makes no iteration where it starts at a minimum; Ctrl-C may come at any line
         network, data, penalties = model.network_, task.data, task.settings.regularization
         progress = Progress(
             network.architecture, network.parameters, epochs=0,
