@@ -111,7 +111,9 @@ def _single(tokens: list[str]) -> Node:
     if token in "{(":
         inside = _row(tokens)
         tokens.pop()  # the bracket that closes it
-        return inside if token == "{" else Group(inside)
+        if token == "(":
+            return Group(inside)
+        return inside.parts[0] if len(inside.parts) == 1 else inside
     if token == r"\frac":
         return Fraction(_single(tokens), _single(tokens))
     return Atom(token)
@@ -151,14 +153,16 @@ def attribute_of(node: Node) -> str:
 
 
 def plain(node: Node | None) -> str:
-    """Return the tokens of a node, one after the other."""
-    if node is None:
-        return ""
-    if isinstance(node, Atom):
-        return node.token
+    r"""Return the letters of a row without scripts and fractions, such as an index.
+
+    Examples
+    --------
+    >>> plain(parse(r"a,b,\ldots,f"))
+    'a,b,…,f'
+    """
     if isinstance(node, Row):
-        return "".join(plain(part) for part in node.parts)
-    return "?"
+        return "".join(map(plain, node.parts))
+    return notation.UNICODE.get(node.token, node.token) if isinstance(node, Atom) else ""
 
 
 def known(row: Row, i: int, values: Values) -> tuple[int, Array | None]:

@@ -121,10 +121,10 @@ def _space_between(left: Node, right: Node) -> bool:
     tight = {r"\partial", ",", "/"}
     if (isinstance(left, Atom) and left.token in tight) or right == Atom(","):
         return False
-    applied = formulas.plain(left if isinstance(left, Atom) else getattr(left, "base", None))
-    return not (isinstance(right, Group) and applied in (r"\sigma", "c", r"\phi")) and not (
-        isinstance(left, Atom) and left.token.isdigit() and isinstance(right, Atom)
-    )
+    applied = left.base if isinstance(left, Script) else left
+    if isinstance(right, Group) and applied in (Atom(r"\sigma"), Atom(r"\phi"), Atom("c")):
+        return False
+    return not (isinstance(left, Atom) and left.token.isdigit() and isinstance(right, Atom))
 
 
 def _part(part: Node, values: Values | None, most: int) -> Block:
@@ -137,11 +137,10 @@ def _part(part: Node, values: Values | None, most: int) -> Block:
             return beside([base, Block([[(marks, "")]])])
         return beside([base, word(marks, formulas.attribute_of(part))])
     if isinstance(part, Fraction):
-        bottom = formula(part.below)
-        if isinstance(part.below, Row) and len(part.below.parts) > 1:
-            is_derivative = formulas.plain(part.below).startswith(r"\partial")
-            bottom = bottom if is_derivative else beside([word("("), bottom, word(")")])
-        return beside([formula(part.above), word("/"), bottom])
+        above, below = formula(part.above), formula(part.below)
+        if isinstance(part.below, Row) and part.below.parts[0] != Atom(r"\partial"):
+            below = beside([word("("), below, word(")")])
+        return beside([above, word("/"), below])
     if isinstance(part, Group):
         inside = formula(part.inside, values, most)
         if is_one_value(part.inside, values):
