@@ -436,3 +436,45 @@ def test_mistakes_with_a_models_table_are_one_sentence(run: Run, iris: str) -> N
         code, _, err = run("explain", "m.safetensors", *arguments)
         assert code == 2
         assert message in one_sentence(err)
+
+
+# The documentation.
+
+DOCS = Path(__file__).parent.parent / "docs" / "explain.md"
+BLOCKS = re.findall(r"```console\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+WITH_OUTPUT = [block for block in BLOCKS if "\n" in block.strip() and block.count("$ ") == 1]
+
+
+@pytest.mark.parametrize("block", WITH_OUTPUT, ids=lambda block: block.splitlines()[0][2:])
+def test_the_output_in_the_documentation_is_real(
+    block: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "88")
+    command, _, expected = block.partition("\n")
+    assert command.startswith("$ chainrule ")
+    code, out, err = run(*command.split()[2:])
+    assert (code, err) == (0, "")
+    # nine digits are the same on every machine
+    out, expected = (re.sub(r"(\.\d{9})\d+", r"\1", printed) for printed in (out, expected))
+    for part in expected.split("...\n"):
+        assert part in out
+
+
+def test_the_documentation_shows_output() -> None:
+    assert len(WITH_OUTPUT) == 5
+
+
+def test_the_code_of_the_documentation_runs() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    assert [(c.layer, c.name) for c in found["report"].culprits] == [(2, "wrong")]
+
+
+def test_the_schema_in_the_documentation_is_that_of_the_json() -> None:
+    t = trace("identity", "squared_error")
+    written = record.of(t, follow(t, 1, 1, 1))
+    documented = DOCS.read_text("utf-8").partition("### The JSON")[2].partition("\n## ")[0]
+    weight, step = written["weight"], written["steps"][0]
+    keys = {*written, *step, *weight, *weight["paths"][0], *weight["paths"][0]["factors"][0]}
+    assert keys <= set(re.findall(r"`(\w+)`", documented))

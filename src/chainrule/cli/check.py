@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.console import say
-from chainrule.cli.samples import MODEL_HELP, subject
+from chainrule.cli.explain import MODEL_HELP
 
 _N = 4
 _WIDTHS = (2, 2, 2, 2)
@@ -47,6 +47,7 @@ def check(
 ) -> None:
     """Check a network's gradients; the exit code is 1 if one is wrong."""
     from chainrule.checks import check_gradients
+    from chainrule.cli.samples import subject
 
     chosen = subject(
         model,

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chainrule.cli.console import Failure, require_writable, say, terminal
-from chainrule.cli.samples import MODEL_HELP, subject
 from chainrule.errors import InputError, require_choice
 
 if TYPE_CHECKING:
     from chainrule.tracing import Trace, WeightPaths
     from chainrule.tracing.layout import Line
 
+MODEL_HELP = "A model file; or layers such as 2-3-1, inputs first, for a new network."
 _BY_ENDING = {".json": "json", ".tex": "latex", ".html": "html", ".htm": "html", ".txt": "text"}
 _STYLES = {
     "W": "cyan", "B": "cyan", "phi": "green", "rho": "green", "sigma_prime": "green",
@@ -63,6 +63,7 @@ def explain(
     """Show every number of one forward and one backward pass."""
     kind = _kind({"json": json, "latex": latex, "html": html}, output)
     from chainrule import notation, tracing
+    from chainrule.cli.samples import subject
 
     require_choice("--form", form, notation.FORMS)
     place = None if weight is None else _place(weight)

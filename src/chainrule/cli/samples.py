@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from chainrule.tables import Preprocessing
 
-MODEL_HELP = "A model file; or layers such as 2-3-1, inputs first, for a new network."
-
 
 @dataclass(frozen=True)
 class Subject:

@@ -161,7 +161,7 @@ def _weight(found: WeightPaths) -> Iterator[str]:
         numbers = r" \cdot ".join(_samples(factor.value) for factor in path.factors)
         yield (
             f"\\begin{{align*}}\n  & {derivatives} \\\\\n  &= {symbols} \\\\\n  &= {numbers} \\\\\n"
-            f"  &= {_samples(path.product)}\n\\end{{align*}}"
+            f"  &= {_samples(path.product, alone=True)}\n\\end{{align*}}"
         )
     if found.paths and len(found.paths) > _WIDEST:
         yield f"And {len(found.paths) - _WIDEST:,} more.\n"
@@ -176,10 +176,10 @@ def _weight(found: WeightPaths) -> Iterator[str]:
     yield "\\end{align*}\n"
 
 
-def _samples(value: Array) -> str:
+def _samples(value: Array, alone: bool = False) -> str:
     if np.size(value) == 1:
         text = number(cells.number(value.item()))
-        return rf"\left({text}\right)" if text.startswith("-") else text
+        return rf"\left({text}\right)" if text.startswith("-") and not alone else text
     return matrix(value[None, :])
 
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from chainrule.tracing.traces import Step, Trace
 
 _LETTERS = "abcdefgh"
+_LOSSES = {
+    "cross_entropy": ": minus the sum over j of y_j log phi_j",
+    "binary_cross_entropy": ": minus the sum over j of y_j log phi_j + (1 - y_j) log(1 - phi_j)",
+}
 
 
 class Statement(NamedTuple):
@@ -123,7 +127,8 @@ def _cost(trace: Trace) -> tuple[str, str]:
         if trace.loss_name == "squared_error":
             return derivation.COST.statement, ""
     sample = r"c\left(\phi^{l}\left(x_i\right), y_i\right)"
-    return rf"C = {over} \sum_i {share}{sample}", f"c is the loss {trace.loss_name}"
+    note = f"c is the loss {trace.loss_name}{_LOSSES.get(trace.loss_name, '')}"
+    return rf"C = {over} \sum_i {share}{sample}", note
 
 
 def _last_omega(trace: Trace) -> str:
