@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ import chainrule as cr
 from chainrule import batches, equations, loading, tables
 from chainrule.cost import BatchCost
 from chainrule.tracing import cells, follow, html, latex, record, text
-from tests.test_cli import Run, iris, one_sentence, run
+from tests.test_cli import PROGRAM, Run, iris, one_sentence, run
 
 __all__ = ["iris", "run"]  # fixtures
 
@@ -380,6 +381,15 @@ def test_a_random_sample_suits_the_loss(run: Run, loss: str) -> None:
     output = "exponential" if loss in ("poisson", "gamma") else "identity"
     code, _, err = run("explain", "3-4-2", "--loss", loss, "--output-activation", output)
     assert (code, err) == (0, "")
+
+
+def test_an_old_encoding_of_the_terminal_is_no_obstacle() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    for option, wanted in ((), b"= ? 0.13?"), (("--html",), "φ".encode()):
+        command = [*PROGRAM, "explain", "2-3-1", *option]
+        done = subprocess.run(command, env=environment, capture_output=True, check=True)
+        assert wanted in done.stdout
+        assert done.stderr == b""
 
 
 @pytest.mark.parametrize("ending", ["html", "tex", "json", "txt"])
