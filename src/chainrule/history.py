@@ -35,11 +35,17 @@ class History:
     batch_size: int = 0
     seed: int = 0
     """The seed of shuffling and dropout."""
+    base_learning_rate: float = 0.0
+    """The learning rate that was asked for, before any schedule."""
+    l2: float = 0.0
+    l1: float = 0.0
+    dropout: float = 0.0
     best_epoch: int = 0
     """The epoch, counted from 1, with the lowest monitored loss; 0 before the first."""
     stop_reason: str = ""
-    """Why training ended: ``"epochs"``, ``"early stopping"``, ``"interrupted"``, ``"callback"``; of
-    L-BFGS and Levenberg-Marquardt also ``"converged"`` and ``"evaluations"``."""
+    """Why training ended: ``"epochs"``, ``"early stopping"``, ``"interrupted"``, ``"callback"``,
+    ``"diverged"``; of L-BFGS and Levenberg-Marquardt also ``"converged"`` and
+    ``"evaluations"``."""
 
     @property
     def epochs(self) -> int:
