@@ -546,6 +546,16 @@ class Network:
         names = ", ".join(activation.name for activation in a.activations)
         return f"<Network {'-'.join(map(str, a.layer_sizes))} ({names}), loss {a.loss.name}>"
 
+    def _repr_html_(self) -> str:
+        from chainrule.notebook import drawing, html
+
+        a = self.architecture
+        names = [activation.name for activation in a.activations]
+        return html.block(
+            drawing.network(a.layer_sizes, names, self.weights, self.feature_names or ()),
+            html.preformatted(self.summary()),
+        )
+
     @property
     def _engine(self) -> engines.Engine[Any]:
         return engines.choose("auto", self.architecture)[0]
