@@ -143,7 +143,7 @@ class History:
         shown = {"training loss": self.loss, "validation loss": self.val_loss}
         columns = self.columns()
         rows = list(zip(*columns.values(), strict=True))[-_ROWS_SHOWN:]
-        ending = f", ended by {self.stop_reason}" if self.stop_reason else ""
+        ending = f", ended by: {self.stop_reason}" if self.stop_reason else ""
         best = f", the best was {self.best_epoch}" if self.best_epoch else ""
         return html.block(
             curves.losses({name: curve for name, curve in shown.items() if curve}),

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from chainrule import __version__
-from chainrule.cli import bench, info, predict, train
+from chainrule.cli import bench, diagnose, info, predict, train
 from chainrule.cli.console import INTERRUPTED, Failure
 from chainrule.errors import DivergenceError, FileFormatError, InputError, MissingExtraError
 
@@ -40,6 +40,7 @@ app = typer.Typer(
 app.command()(train.train)
 app.command()(predict.predict)
 app.command()(info.info)
+app.command()(diagnose.diagnose)
 app.command()(info.costs)
 app.command()(info.prove)
 app.command()(bench.bench)

@@ -77,7 +77,7 @@ def inputs(e: Evidence) -> Iterator[Finding]:
         k = int(np.argmax(offset))
         yield Finding(
             "inputs not scaled",
-            f"{name(k)} is {mean[k]:.3g} +- {deviation[k]:.2g}: its offset is {offset[k]:.0f} "
+            f"{name(k)} is {mean[k]:.3g} ± {deviation[k]:.2g}: its offset is {offset[k]:.0f} "
             "times its standard deviation",
             _SCALE,
             severity="moderate",
@@ -120,7 +120,7 @@ def targets(e: Evidence) -> Iterator[Finding]:
     if size[k] > _TARGETS_LARGE:
         yield Finding(
             "targets not scaled",
-            f"the targets are {mean[k]:.4g} +- {deviation[k]:.3g}, while fresh outputs are about 1",
+            f"the targets are {mean[k]:.4g} ± {deviation[k]:.3g}, while fresh outputs are about 1",
             remedy,
         )
     elif size.max() < _TARGETS_SMALL:

@@ -117,7 +117,7 @@ class Diagnosis:
         """What the numbers were taken from, in one sentence."""
         return (
             f"{self.n_samples:,} samples, loss {self.loss:.4g} ({self.naive_loss:.4g} for the best "
-            f"constant prediction); mean +- standard deviation; update: {self.step}"
+            f"constant prediction); mean ± standard deviation; update: {self.step}"
         )
 
     def _repr_html_(self) -> str:
@@ -175,7 +175,7 @@ def distribution(values: Array, scale: float = 1.0) -> Distribution:
 
 def row_cells(row: LayerRow) -> tuple[str, ...]:
     """Return the row as text."""
-    spread = [f"{d.mean:.2g} +- {d.std:.2g}" for d in (row.rho, row.phi, row.omega, row.lambda_)]
+    spread = [f"{d.mean:.2g} ± {d.std:.2g}" for d in (row.rho, row.phi, row.omega, row.lambda_)]
     return (
         str(row.layer), str(row.units), row.activation, *spread,
         "" if row.factor is None else f"{row.factor:.2g}", _share(row.flat), _share(row.dead),

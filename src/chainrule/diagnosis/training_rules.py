@@ -216,7 +216,7 @@ def missing_bias(e: Evidence) -> Iterator[Finding]:
     if mean[k] > deviation[k]:
         yield Finding(
             "missing bias",
-            f"the targets are {e.Y[:, k].mean():.3g} +- {deviation[k]:.2g}, and the network has "
+            f"the targets are {e.Y[:, k].mean():.3g} ± {deviation[k]:.2g}, and the network has "
             "no biases to start from there",
             "pass bias=True, or subtract the mean of Y",
             severity="moderate",

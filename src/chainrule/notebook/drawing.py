@@ -17,7 +17,7 @@ _MOST_UNITS, _MOST_LAYERS = 10, 8
 _GAP, _STEP, _RADIUS = 130.0, 22.0, 6.0
 _TOP, _SIDE = 20.0, 60.0
 _WIDTHS = (0.3, 0.8, 1.5, 2.4, 3.5)
-_NAME = 9  # letters of an input's name
+_NAMES, _LETTERS = 40.0, 12  # room for the inputs' names, and how much of one is shown
 
 
 def network(
@@ -46,12 +46,14 @@ def network(
     shown = {L: _ends(layer_sizes[L], _MOST_UNITS) for L in layers}
     rows = max(_places(shown[L], layer_sizes[L])[-1] for L in layers) + 1
     height = rows * _STEP + _TOP + 40
-    width = 2 * _SIDE + _GAP * (len(layers) - 1)
+    named = len(names) == layer_sizes[0]
+    left = _SIDE + (_NAMES if named else 0)
+    width = left + _SIDE + _GAP * (len(layers) - 1)
     at: dict[int, dict[int, tuple[float, float]]] = {}
     for column, L in enumerate(layers):
         places = _places(shown[L], layer_sizes[L])
         top = _TOP + (rows - 1 - places[-1]) * _STEP / 2
-        x = _SIDE + column * _GAP
+        x = left + column * _GAP
         at[L] = {
             unit: (x, top + place * _STEP)
             for unit, place in zip(shown[L], places, strict=True)
@@ -69,10 +71,10 @@ def network(
         x = at[L][0][0]
         parts.append(text(x, height - 24, "input" if L == 0 else activations[L - 1]))
         parts.append(text(x, height - 10, f"{layer_sizes[L]:,}"))
-    if len(names) == layer_sizes[0]:
+    if named:
         for unit, (x, y) in at[0].items():
             name = str(names[unit])
-            short = name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+            short = name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
             parts.append(text(x - _RADIUS - 3, y + 4, short, "end"))
     sizes = "-".join(map(str, layer_sizes))
     return svg(width, height, f"network {sizes}; blue weights are positive", parts)

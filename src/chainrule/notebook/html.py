@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-_CELL = "padding:0.1em 0.7em;text-align:right;font-variant-numeric:tabular-nums"
+_CELL = "padding:0.1em 0.7em;text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
 _RULE = "border-bottom:1px solid currentColor;"
 
 
@@ -59,7 +59,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
     head = "".join(f'<th style="{_RULE}{_CELL}">{markup(cell)}</th>' for cell in headers)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return Markup(
-        '<table style="border-collapse:collapse;margin:0.5em 0">'
+        '<table style="border-collapse:collapse;margin:0.5em 0;color:inherit">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 

@@ -133,14 +133,15 @@ def lambdas(net: Parametrized, X: Any, Y: Any, ax: Any = None) -> Any:
 def _violins(ax: Any, values: list[Array], label: str) -> Any:
     """Draw a distribution for each layer, those without a value left free."""
     ax = axes(ax)
+    wide: dict[int, Array] = {}
     for L, value in enumerate(values, 1):
         v = value[np.isfinite(value)].astype(np.float64)
-        if not len(v):
-            continue
-        if np.ptp(v) > 0:  # a density needs two different values
-            ax.violinplot([_few(v)], [L], widths=0.8, showmedians=True)
-        else:
+        if len(v) and np.ptp(v) > 0:  # a density needs two different values
+            wide[L] = _few(v)
+        elif len(v):
             ax.plot([L - 0.2, L + 0.2], [v[0], v[0]], color="C0")
+    if wide:
+        ax.violinplot(list(wide.values()), list(wide), widths=0.8, showmedians=True)
     ax.set_xticks(range(1, len(values) + 1))
     ax.set_xlabel("layer")
     ax.set_ylabel(label)

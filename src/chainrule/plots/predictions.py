@@ -135,8 +135,9 @@ def confusion(model: Any, X: Any, y: Any, ax: Any = None) -> Any:
             "predicted_against_true"
         )
     ConfusionMatrixDisplay.from_predictions(
-        truth, found, labels=range(len(classes)), display_labels=classes, ax=ax, colorbar=False
-    )
+        truth, found, labels=range(len(classes)), display_labels=classes, ax=ax, colorbar=False,
+        cmap="Blues",
+    )  # fmt: skip
     return ax
 
 
