@@ -33,6 +33,13 @@ _ABOUT_TRAINING = (
     training_rules.overfitting,
     training_rules.capacity,
 )
+# Shown by a trial from fresh weights, so that those of this network are not the cause.
+_TRIED = (
+    "learning rate too high",
+    "regularization too strong",
+    "too few units",
+    "no nonlinearity",
+)
 # A cause and what always comes with it, which is therefore not said again.
 _FOLLOWS = {
     "symmetric weights": {"dead relus", "dead units", "vanishing lambda", "weights too small"},
@@ -135,7 +142,7 @@ def _find(e: Evidence) -> list[Finding]:
     if not any(finding.severity == "severe" for finding in data):
         symmetric = any(finding.cause == "symmetric weights" for finding in layers)
         training = [finding for rule in _ABOUT_TRAINING if not symmetric for finding in rule(e)]
-    ahead = [f for f in training if f.cause.startswith(("learning rate too high", "regul"))]
+    ahead = [finding for finding in training if finding.cause in _TRIED]
     behind = [f for f in training if f not in ahead]
     rest = [f for rule in (training_rules.missing_bias, data_rules.balance) for f in rule(e)]
     if not e.trained:  # a rate that was not used yet has done nothing

@@ -156,7 +156,7 @@ def class_numbers(Y: Array) -> list[float]:
     if Y.shape[1] != 1:
         return []
     values, counts = np.unique(Y[:, 0].round(9), return_counts=True)
-    if not 3 <= len(values) <= min(_MOST_CLASSES, len(Y) / 10) or np.median(counts) < 5:
+    if not 3 <= len(values) <= min(_MOST_CLASSES, len(Y) / 5) or np.median(counts) < 5:
         return []
     steps = np.diff(values) / np.diff(values).min()
     evenly = np.abs(steps - steps.round()).max() < 1e-3 and steps.max() <= 3

@@ -12,16 +12,17 @@ from chainrule.numerics import Array
 
 # "As much as 40% of your network can be dead": Karpathy, CS231n notes on activation functions;
 # how it comes about: Lu et al. 2019, "Dying ReLU and Initialization", arXiv:1903.06733.
-_DEAD = 0.4
+_DEAD, _DEAD_OF_FEW, _DEAD_THOUGH_IT_FITS = 0.4, 0.6, 0.9
+_FEW_UNITS = 10  # of which half may be dead by chance
 _DEAD_SLOPE = 0.005
-# Untrained networks have up to a third of their units on flat parts, trained ones that fit up to
-# two thirds. Glorot and Bengio 2010 (AISTATS, section 3) show what saturation does to training.
-_SATURATED, _SATURATED_THOUGH_IT_FITS = 0.4, 0.85
+# Untrained networks have up to a third of their units on flat parts, and trained ones that fit up
+# to nearly all, though not of such weights. Glorot and Bengio 2010 (AISTATS, section 3) show what saturation does to training.
+_SATURATED, _SATURATED_BY_WEIGHTS, _SATURATED_THOUGH_IT_FITS = 0.4, 0.3, 0.85
 # From the last layer to the first. Glorot's and He's weights keep it at about 1 (Glorot and Bengio
 # 2010, section 4.2; He et al. 2015, arXiv:1502.01852); Nielsen 2015 ("Neural Networks and Deep
 # Learning", chapter 5) has a sigmoid network that fails at about a hundredth.
-_VANISHED, _EXPLODED = 5e-3, 30.0
-_WEIGHTS_SMALL, _WEIGHTS_LARGE = 0.2, 3.0
+_VANISHED, _VANISHED_IN_FEW_LAYERS, _EXPLODED = 5e-3, 1e-3, 30.0
+_WEIGHTS_SMALL, _WEIGHTS_LARGE, _WEIGHTS_HUGE = 0.2, 3.0, 12.0
 
 
 def finite(e: Evidence) -> Iterator[Finding]:
@@ -75,7 +76,8 @@ def dead(e: Evidence) -> Iterator[Finding]:
         if shares is None or e.saturates(L):
             continue
         gone = np.all(shares < _DEAD_SLOPE, axis=1)
-        if gone.mean() <= _DEAD:
+        limit = _DEAD_OF_FEW if len(gone) <= _FEW_UNITS else _DEAD
+        if gone.mean() <= (_DEAD_THOUGH_IT_FITS if e.fits else limit):
             continue
         name = e.architecture.activations[L - 1].name
         highest = float(e.trace.rho[L][gone].max())
@@ -117,11 +119,15 @@ def saturated(e: Evidence) -> Iterator[Finding]:
         if last and (activation.name in e.loss.folded or e.fits):
             continue
         flat = float((shares < 0.05).mean())
-        limit = _SATURATED_THOUGH_IT_FITS if e.fits or last else _SATURATED
+        large = e.weight_scales[L - 1] > _WEIGHTS_LARGE
+        limit = _SATURATED_BY_WEIGHTS if large else _SATURATED
+        if e.fits or last:
+            limit = _SATURATED_THOUGH_IT_FITS
+        if e.fits and e.weight_scales[L - 1] < _WEIGHTS_HUGE:
+            continue
         if flat <= limit:
             continue
         size = float(np.abs(np.asarray(e.trace.rho[L], np.float64)).mean())
-        large = e.weight_scales[L - 1] > _WEIGHTS_LARGE
         yield Finding(
             "saturated units",
             f"{flat:.0%} of the {activation.name} outputs are where the slope is below 5% of its "
@@ -143,7 +149,8 @@ def lambdas(e: Evidence) -> Iterator[Finding]:
     path = f"|lambda| is {norms[-1]:.2g} in layer {l} and {norms[0]:.2g} in layer 1"
     scale = float(np.exp(np.mean(np.log(np.maximum(e.weight_scales, 1e-12)))))
     size, wanted = (float(np.sqrt((v**2).mean())) for v in (e.trace.rho[-1].astype(float), e.Y))
-    if total < _VANISHED:
+    deep = l > 4 or scale < 0.5
+    if total < (_VANISHED if deep else _VANISHED_IN_FEW_LAYERS):
         names = {a.name for a in e.architecture.activations[:-1]}
         squashing = names & {"sigmoid", "gaussian", "softsign"}
         yield Finding(

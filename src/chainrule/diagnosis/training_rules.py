@@ -19,7 +19,7 @@ _SLOW, _VIOLENT = 1e-4, 0.5
 # usually within a factor of 2 of the largest that does not make the loss rise.
 _FACTORS = (10.0, 100.0, 1e3, 1e4, 1e5)
 # Above this many units in every hidden layer, other causes are the likelier ones.
-_FEW_UNITS = 8
+_FEW_UNITS = 4
 _OPTIMUM = "take the largest rate with which the loss still falls from epoch to epoch"
 
 
@@ -94,19 +94,22 @@ def too_low(e: Evidence) -> Iterator[Finding]:
     if rate is None or not experiments.can_train(e):
         return
     if history is not None:
-        if history.epochs < 2 or history.loss[-1] < 0.8 * history.loss[0] or e.loss_share < 0.3:
+        learned = history.epochs and history.loss[-1] < 0.8 * history.loss[0]
+        if history.epochs < 2 or e.loss_share < (0.7 if learned else 0.3):
             return
         fell = 1 - history.loss[-1] / history.loss[0]
         seen = f"in {history.epochs} epochs the loss fell by {max(fell, 0):.2%}"
     ratios = [r for r in experiments.update_ratios(e, rate) if np.isfinite(r)]
-    if not ratios or np.median(ratios) > _SLOW:
+    # of momentum, which adds up steps of the same direction
+    lasting = max(1 - getattr(e.settings.optimizer, "momentum", 0.0), 0.01)
+    if not ratios or np.median(ratios) / lasting > _SLOW:
         return
     steps = experiments.steps_to_try(e)
     before = experiments.fresh(e).loss_value(e.X, e.Y)
     here = experiments.trained_loss(e, rate, steps)
     if history is None:
         fell = 1 - here / before
-        if fell > 0.03:
+        if fell > 0.1:
             return
         seen = f"in {steps} steps the loss falls by {max(fell, 0):.2%}"
     for factor in _FACTORS:
@@ -174,7 +177,7 @@ def overfitting(e: Evidence) -> Iterator[Finding]:
 def capacity(e: Evidence) -> Iterator[Finding]:
     """Find a trained network that is too small, or without a nonlinearity, for its data."""
     history = e.history
-    if history is None or e.loss_share < 0.15 or e.n < 40 or not _flat(history):
+    if history is None or e.loss_share < 0.2 or e.n < 40 or not _flat(history):
         return
     if not experiments.can_train(e) and e.settings.optimizer.name not in ("lbfgs", "lm"):
         return
