@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from chainrule import batches
+from chainrule import batches, training
 from chainrule.diagnosis import data_rules, experiments, layer_rules, training_rules
 from chainrule.diagnosis.evidence import Evidence, settings_of
 from chainrule.diagnosis.report import Diagnosis, Finding, LayerRow, distribution
@@ -110,10 +111,17 @@ def diagnose(
     >>> cr.diagnose(net, X, X[:, 0] * X[:, 1]).causes
     ('dead relus',)
     """
-    if learning_rate is not None and not 0 < learning_rate < np.inf:
+    if not isinstance(net, Network):
+        raise InputError(
+            f"diagnose takes a Network, but got a {type(net).__name__}: of an estimator pass its "
+            "network_"
+        )
+    if learning_rate is not None and not (
+        isinstance(learning_rate, Real) and 0 < learning_rate < np.inf
+    ):
         raise InputError(f"learning_rate must be a number above 0, but is {learning_rate!r}")
-    if batch_size is not None and batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, but is {batch_size!r}")
+    if batch_size is not None:
+        batch_size = training.whole_number("batch_size", batch_size, low=1)
     history = net.history if history is None else history
     settings = settings_of(history, optimizer, learning_rate, batch_size)
     if missing := _not_finite(X, Y):

@@ -123,15 +123,17 @@ def targets(e: Evidence) -> Iterator[Finding]:
             f"the targets are {mean[k]:.4g} ± {deviation[k]:.3g}, while fresh outputs are about 1",
             remedy,
         )
-    elif size.max() < _TARGETS_SMALL:
+        return
+    if size.max() < _TARGETS_SMALL:
         yield Finding(
             "targets not scaled",
             f"the targets are only about {size.max():.2g}, while fresh outputs are about 1",
             remedy,
         )
-    elif deviation.max() > _RATIO * deviation[deviation > 0].min():
-        low = int(np.argmin(np.where(deviation > 0, deviation, np.inf)))
-        high = int(np.argmax(deviation))
+        return
+    low = int(np.argmin(np.where(deviation > 0, deviation, np.inf)))
+    high = int(np.argmax(deviation))
+    if deviation[high] > _RATIO * deviation[low]:
         yield Finding(
             "targets not scaled",
             f"target {high} has the standard deviation {deviation[high]:.3g} and target {low} "

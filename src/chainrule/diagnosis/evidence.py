@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -206,6 +206,7 @@ def settings_of(
     chosen = optimizers.get("adam" if optimizer is None else optimizer)
     if isinstance(chosen, Optimizer) and chosen.learning_rate is not None:
         learning_rate = chosen.learning_rate
+        chosen = replace(chosen, learning_rate=None)  # trials choose others
     if learning_rate is None and history is not None:
         learning_rate = history.base_learning_rate or None
     if batch_size is None:

@@ -16,7 +16,7 @@ from chainrule.optimizers import FullBatch
 
 # Multiplications that one trial may take, some seconds at most.
 _BUDGET = 2e10
-_FEWEST, _MOST = 20, 300
+_FEWEST, _MOST = 8, 300
 
 
 def can_train(e: Evidence) -> bool:
