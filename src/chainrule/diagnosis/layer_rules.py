@@ -16,7 +16,8 @@ _DEAD, _DEAD_OF_FEW, _DEAD_THOUGH_IT_FITS = 0.4, 0.6, 0.9
 _FEW_UNITS = 10  # of which half may be dead by chance
 _DEAD_SLOPE = 0.005
 # Untrained networks have up to a third of their units on flat parts, and trained ones that fit up
-# to nearly all, though not of such weights. Glorot and Bengio 2010 (AISTATS, section 3) show what saturation does to training.
+# to nearly all, though not of such weights. Glorot and Bengio 2010 (AISTATS, section 3) show what
+# saturation does to training.
 _SATURATED, _SATURATED_BY_WEIGHTS, _SATURATED_THOUGH_IT_FITS = 0.4, 0.3, 0.85
 # From the last layer to the first. Glorot's and He's weights keep it at about 1 (Glorot and Bengio
 # 2010, section 4.2; He et al. 2015, arXiv:1502.01852); Nielsen 2015 ("Neural Networks and Deep

@@ -59,7 +59,8 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
     head = "".join(f'<th style="{_RULE}{_CELL}">{markup(cell)}</th>' for cell in headers)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return Markup(
-        '<div style="overflow-x:auto"><table style="border-collapse:collapse;margin:0.5em 0;color:inherit">'
+        '<div style="overflow-x:auto">'
+        '<table style="border-collapse:collapse;margin:0.5em 0;color:inherit">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
