@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,12 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.benchmarks import machine, peers, same_work, suite
+from chainrule.benchmarks import estimating, machine, peers, same_work, suite
 from chainrule.benchmarks import memory as memory_of_a_process
 from chainrule.benchmarks.experiments import (
     EXPERIMENTS,
     curves,
     ensemble,
+    estimators,
     memory,
     prediction,
     startup,
@@ -28,8 +30,8 @@ from chainrule.benchmarks.harness import Comparison, PeerError, compare, once, w
 from chainrule.benchmarks.job import Job
 from chainrule.benchmarks.peers import ours
 from chainrule.benchmarks.plan import Plan
+from chainrule.benchmarks.report import Table
 from chainrule.benchmarks.same_work import SMALL
-from chainrule.benchmarks.tables import Table
 from chainrule.benchmarks.workloads import WORKLOADS, Workload
 from chainrule.errors import InputError
 
@@ -171,13 +173,21 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def compared(jobs: dict[str, Job], _: Sequence[int], rounds: int, *__: Any) -> Comparison:
         seconds = {name: [1e-5 * 2**i] * rounds for i, name in enumerate(jobs)}
-        about = {name: {"engine": "numpy"} if "jax" not in name else {} for name in jobs}
+        said = {"engine": "numpy", "loss": "0.5", "outside": "1e-3"}
+        about = {name: {} if "jax" in name else said for name in jobs}
         return Comparison(seconds, about, {"sklearn": "is ill"})
 
-    for module in (steps, variants, ensemble, prediction, curves):
+    def estimated(job: Job, _: Sequence[int]) -> dict[str, Any]:
+        ours = job.peer == "chainrule"
+        if job.task == "search":
+            return {"seconds": 1.0 if ours else 8.0, "score": 0.97, "best": {"alpha": 1.0}}
+        return {"scores": [0.9, 0.8, 0.7] if ours else [0.8, 0.8, 0.8]}
+
+    for module in (steps, variants, ensemble, prediction, curves, estimators):
         monkeypatch.setattr(module, "compare", compared)
     monkeypatch.setattr(startup, "wall_seconds", lambda *_: 0.5)
     monkeypatch.setattr(memory, "once", lambda *_: {"bytes": 2**20, "about": {}})
+    monkeypatch.setattr(estimators, "once", estimated)
     monkeypatch.setattr(memory_of_a_process, "is_known", lambda: True)
 
 
@@ -202,6 +212,50 @@ def test_a_table_of_steps() -> None:
     ]  # fmt: skip
     assert table.rows[0][0] == "chainrule (numpy)"
     assert table.notes == ["scikit-learn: is ill"]
+
+
+@pytest.mark.usefixtures("pretended")
+def test_tables_of_estimators() -> None:
+    training, small, search, scores = EXPERIMENTS["estimators"](plan())
+    assert [row[0].partition(":")[0] for row in training.rows] == ["w1", "w5"]
+    assert training.rows[0][1:] == ["10.0", "20.0", "2.00 (2.00 to 2.00)", "0.5000", "+0.0%"]
+    # fits of 1 and of 51 epochs take 10 and 20 steps of 1e-5 s by chainrule, 40 and 80 by the other
+    assert small.rows[1][3] == "4.00 (4.00 to 4.00)"
+    assert small.notes[0] == "chainrule's fit less its history_.seconds: 1.00 ms"
+    assert search.rows[1] == ["scikit-learn", "8.00 s", "8.00 (8.00 to 8.00)", "0.9700", "1.0"]
+    assert scores.rows[0] == ["adam, iris", "0.8000 (0.0577)", "0.8000 (0.0000)", "0.0000 (0.0577)"]
+
+
+@pytest.mark.parametrize("workload", [TINY, Workload((3, 4, 1), "tanh", 8, 20)], ids=str)
+def test_estimators_do_the_same_work(workload: Workload) -> None:
+    losses = []
+    for peer in ("chainrule", "sklearn"):
+        # a batch of all samples has no order
+        whole = replace(workload, batch_size=workload.n_samples)
+        task = estimating.fit(Job("fit", peer, whole, {"epochs": 3}))
+        task.run(2)
+        assert task.units == 3
+        losses.append(float(task.about()["loss"]))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("dataset", ["iris", "diabetes"])
+def test_estimators_are_scored_on_the_same_samples(dataset: str) -> None:
+    options = {"dataset": dataset, "solver": "lbfgs", "seeds": 2}
+    ours, theirs = (
+        estimating.scores(Job("scores", peer, estimating.DATASETS[dataset], options))["scores"]
+        for peer in ("chainrule", "sklearn")
+    )
+    assert ours == pytest.approx(theirs, abs=1e-6)
+    assert ours[0] != ours[1]
+
+
+def test_a_grid_is_searched() -> None:
+    digits = Workload((64, 20, 10), "relu", 200, 300)
+    found = estimating.search(Job("search", "chainrule", digits, {"n_jobs": 1, "quick": True}))
+    assert set(found["best"]) == {"alpha", "learning_rate_init"}
+    assert found["score"] > 0.8
+    assert found["seconds"] > 0
 
 
 def test_a_table_is_aligned() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_array
+from sklearn import config_context
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import get_scorer
@@ -172,7 +173,8 @@ def test_divergence_with_early_stopping_is_a_warning() -> None:
         ({"dropout": 1.0}, "The 'dropout' parameter of"),
         ({"gradient_clip": 0}, "The 'gradient_clip' parameter of"),
         ({"n_estimators": 0}, "The 'n_estimators' parameter of"),
-        ({"scoring": "acuracy", "early_stopping": True}, "scoring"),
+        ({"scoring": "acuracy"}, "scoring"),
+        ({"hidden_layer_sizes": [[3]]}, "hidden_layer_sizes must be an instance of"),
         ({"early_stopping": True, "validation_fraction": 1e-3}, "validation_data"),
     ],
     ids=str,
@@ -483,3 +485,21 @@ def test_coefficients_can_be_assigned() -> None:
     model.coefs_ = [np.ones((4, 1))]
     model.intercepts_ = [np.array([2.0])]
     np.testing.assert_allclose(model.predict(X), X.sum(axis=1) + 2)
+
+
+def test_a_pipeline_transforms_validation_inputs_alone() -> None:
+    inputs = 1000 + 100 * X
+    model = cr.MLPClassifier(early_stopping=True, random_state=0)
+    with config_context(enable_metadata_routing=True):
+        model.set_fit_request(X_val=True, y_val=True)
+        pipeline = make_pipeline(StandardScaler(), model, transform_input=["X_val"])
+        pipeline.fit(inputs[:40], Y[:40], X_val=inputs[40:], y_val=Y[40:])
+    assert pipeline.score(inputs[40:], Y[40:]) == max(model.validation_scores_)
+    with pytest.raises(cr.InputError, match="but not both"):
+        cr.MLPClassifier().fit(X, Y, validation_data=(X, Y), X_val=X, y_val=Y)
+
+
+def test_a_scorer_must_return_one_number() -> None:
+    model = cr.MLPClassifier(scoring=lambda model, X, y: X[:, 0], early_stopping=True)
+    with pytest.raises(cr.InputError, match="must return one number"):
+        model.fit(X, Y)

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from chainrule.benchmarks import peers
+from chainrule.benchmarks import estimating, peers
 from chainrule.benchmarks.job import Job, Task
 
 Answer = Callable[[dict[str, Any]], None]
@@ -142,11 +142,14 @@ _MEASURED: dict[str, Callable[[Job], Task]] = {
     "predict": _predict,
     "ensemble": _ensemble,
     "limit": _limit,
+    "fit": estimating.fit,
 }
 _ONCE: dict[str, Callable[[Job], dict[str, Any]]] = {
     "start": _start,
     "memory": _memory,
     "check": _check,
+    "search": estimating.search,
+    "scores": estimating.scores,
 }
 
 if __name__ == "__main__":

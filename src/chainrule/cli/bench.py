@@ -29,13 +29,12 @@ def bench(
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Turns for each peer: 7, with --quick 3.")
     ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Three minutes instead of a quarter of an hour.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Four minutes instead of twenty.")] = False,
     only: Annotated[
         str | None,
         typer.Option(
-            help="Of steps, variants, ensemble, prediction, startup, memory, curves; else all."
+            help="Of steps, variants, ensemble, prediction, startup, memory, curves, estimators; "
+            "else all."
         ),
     ] = None,
     output: Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -11,25 +10,22 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, is_regressor
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_random_state, check_scalar, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from chainrule import training
 from chainrule.activations import Activation
 from chainrule.architecture import Architecture, build
-from chainrule.callbacks import Progress
 from chainrule.engines import Data
-from chainrule.errors import DivergenceError, InputError
-from chainrule.estimators import convergence, telling, watching
+from chainrule.errors import InputError
+from chainrule.estimators import running, telling, watching
 from chainrule.estimators.convergence import Convergence
 from chainrule.estimators.start import initial_parameters
 from chainrule.history import History
 from chainrule.losses import Loss
 from chainrule.network import Network
 from chainrule.numerics import Array
-from chainrule.optimizers import FULL_BATCH, LBFGS, Adam, FullBatch, Momentum, Optimizer
+from chainrule.optimizers import FullBatch, Optimizer
 from chainrule.schedules import Schedule
 from chainrule.training import OptimizerState
 
@@ -57,23 +53,12 @@ OUR_CONSTRAINTS: dict[str, list[Any]] = {
 A name that is not known is refused by the part of the network that it is for, with a hint.
 """
 
-_ENDED_AS_MEANT = ("converged", "callback", "interrupted", "diverged")
-"""Reasons to stop that need no warning, or had one."""
-
 
 def our_names(activation: Any) -> Any:
     """Return activations by our names for them."""
     if isinstance(activation, list | tuple):
         return [our_names(one) for one in activation]
     return "sigmoid" if isinstance(activation, str) and activation == "logistic" else activation
-
-
-def makes_epochs(model: Any) -> bool:
-    """Return whether the optimizer makes epochs, of which `partial_fit` can make one."""
-    chosen = model.solver if model.optimizer is None else model.optimizer
-    if isinstance(chosen, str):
-        return chosen not in FULL_BATCH
-    return not issubclass(chosen if isinstance(chosen, type) else type(chosen), FullBatch)
 
 
 class Perceptron(CallbackSupportMixin, BaseEstimator):
@@ -84,7 +69,10 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None,
+        X_val: Any = None, y_val: Any = None, sample_weight_val: Any = None,
+    ) -> Self:  # fmt: skip
         """Train until the loss, or the validation score, no longer improves.
 
         Parameters
@@ -99,6 +87,9 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
             Samples to score after each epoch; with ``early_stopping`` they take the place of
             those that are held out otherwise.
+        X_val, y_val, sample_weight_val : arrays, optional
+            The same one by one, so that a Pipeline can transform `X_val` alone
+            (``transform_input=["X_val"]``).
 
         Returns
         -------
@@ -118,19 +109,24 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         ConvergenceWarning
             If training ended before it had converged, unless a schedule planned its length.
         """
+        if X_val is not None and validation_data is None:
+            validation_data = (X_val, y_val, sample_weight_val)
+        elif not (X_val is y_val is sample_weight_val is None):
+            raise InputError("pass validation_data, or X_val with y_val, but not both")
         going_on = bool(self.warm_start) and hasattr(self, "networks_")
         raw = {"X": X, "y": y, "metadata": None}
         if sample_weight is not None:
             raw["metadata"] = {"sample_weight": sample_weight}
         y, data = self._prepare(X, y, sample_weight, going_on)
+        watching.require_scorer(self)
         trained, watched = self._watch(y, data, sample_weight, validation_data)
         self._optimizer_states = [OptimizerState() for _ in self.networks_]
         root = self._init_callback_context(
             max_subtasks=self.max_iter if len(self.networks_) == 1 else len(self.networks_)
         )
         root.call_on_fit_task_begin(estimator=self, **raw)
-        self._train(trained, self.max_iter, watched, self._told(root, raw))
-        self._warn_if_unfinished()
+        running.train(self, trained, self.max_iter, watched, self._told(root, raw))
+        running.warn_if_unfinished(self)
         root.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **raw)
         return self
 
@@ -142,7 +138,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
                 "epochs: call fit, or pass early_stopping=False"
             )
         _, data = self._prepare(X, y, sample_weight, hasattr(self, "networks_"), classes)
-        self._train(data, 1, partial=True)
+        running.train(self, data, 1, partial=True)
         return self
 
     def set_callbacks(self, *callbacks: Any) -> Self:
@@ -180,15 +176,22 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
     def _require_known(self, y: Any) -> None:
         """Refuse targets that the networks do not know."""
 
+    def _require_same(self, y: Any) -> None:
+        """Refuse targets that are not quite those of before."""
+
     def _prepare(
         self, X: Any, y: Any, sample_weight: Any, going_on: bool, classes: Any = None
     ) -> tuple[Any, Data]:
         """Return y and the data for the networks, made unless there are some to go on with."""
         X, y = self._valid(X, y, reset=not going_on)
         if going_on:
+            if self.warm_start:
+                self._require_same(y)
             self._require_known(y)
         else:
             self._learn_targets(y, classes)
+            if classes is not None:
+                self._require_known(y)
         Y = self._encode(y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X)
@@ -220,13 +223,14 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
             X, y, weight = (*validation_data, None)[:3]
             try:
                 X, y = self._valid(X, y, reset=False)
+                self._require_known(y)
                 if weight is not None:
                     weight = _check_sample_weight(weight, X)
                 watched = self.network_._to_train_on(X, self._encode(y), weight)[0]
             except ValueError as error:
                 raise InputError(f"validation_data: {error}") from None
             return data, watching.Watched(watched, y, weight)
-        if not (self.early_stopping and makes_epochs(self)):
+        if not (self.early_stopping and running.makes_epochs(self)):
             return data, None
         # of two classes, and only of two, scikit-learn keeps the proportion
         binary = not is_regressor(self) and data.Y.shape[1] == 1
@@ -251,6 +255,8 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         """Make the networks, or check that those to go on with are what is asked for."""
         sizes: Any = self.hidden_layer_sizes
         hidden = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        for size in hidden:
+            check_scalar(size, "hidden_layer_sizes", Integral)
         if any(size <= 0 for size in hidden):
             raise InputError(f"hidden_layer_sizes must be > 0, got {hidden}.")
         asked = [
@@ -293,8 +299,6 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
     def _draw_seed(self) -> int:
         return int(self._random.randint(np.iinfo(np.int32).max))
 
-    # Training.
-
     def _told(self, root: Any, raw: dict[str, Any]) -> list[list[Any]]:
         """Return the callbacks of each network."""
         kept = getattr(self, "_skl_callbacks", [])
@@ -311,107 +315,6 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
             for context in contexts
         ]
 
-    def _train(
-        self,
-        data: Data,
-        epochs: int,
-        watched: watching.Watched | None = None,
-        told: Sequence[Sequence[Any]] = (),
-        partial: bool = False,
-    ) -> None:
-        """Train all networks, and record it."""
-        batch_size = self._batch_size(len(data))
-        offset = self._loss_offset(data)
-        tasks = []
-        for i, network in enumerate(self.networks_):
-            follower = self._convergences[i]
-            score = watching.score_of(self, network, watched) if watched else None
-            early = bool(self.early_stopping and score)
-            if not partial:
-                follower.scale = 1.0
-            follower.begin(
-                # scipy decides for lbfgs, whose loss is not to fall by `tol` in every iteration
-                patience=self.n_iter_no_change if makes_epochs(self) else np.inf,
-                tol=self.tol, score=score, report=self._report(network, offset),
-                early_stopping=early, restore_best=self.restore_best, verbose=bool(self.verbose),
-                adaptive=self.solver == "sgd" and self.learning_rate == "adaptive",
-            )  # fmt: skip
-            task = network._task(
-                data, network.feature_names, epochs=epochs,
-                optimizer=self._optimizer(), learning_rate=self.learning_rate_init,
-                batch_size=batch_size, shuffle=self.shuffle, seed=self._draw_seed(),
-                l2=self.alpha, l1=self.l1, dropout=self.dropout,
-                gradient_clip=self.gradient_clip,
-                schedule=self._schedule(follower, len(data), partial),
-                callbacks=[follower, *(told[i] if told else ())],
-                engine=self.engine, n_threads=self.n_threads,
-            )  # fmt: skip
-            regularization = replace(task.settings.regularization, per_sample=True)
-            tasks.append(
-                replace(
-                    task,
-                    settings=replace(task.settings, regularization=regularization),
-                    validation=watched.data if watched else None,
-                    start=self._optimizer_states[i] if makes_epochs(self) else None,
-                )
-            )
-        try:
-            if len(tasks) == 1:
-                self.histories_ = [training.fit(tasks[0])]
-            else:
-                self.histories_ = training.fit_many(tasks, self.n_threads)
-        except DivergenceError as error:
-            error.history.stop_reason = "diverged"
-            self.histories_ = [error.history]
-            self._record(data)
-            if not self.early_stopping:
-                raise _as_scikit_learn_says(error) from None
-            self.validation_scores_.append(np.nan)
-            warnings.warn(str(error), ConvergenceWarning, stacklevel=4)
-        else:
-            self._record(data)
-
-    def _record(self, data: Data) -> None:
-        """Set the attributes that tell of training: of the first network."""
-        first, follower = self.histories_[0], self._convergences[0]
-        self.n_iter_ = first.epochs
-        self.loss_curve_ = follower.losses
-        if first.epochs:
-            self.loss_ = follower.losses[-1]
-        else:  # lbfgs makes no iteration if it starts at a minimum
-            self.loss_ = self.network_.loss_value(data.X, data.Y, data.sample_weight)
-        if makes_epochs(self):
-            self.t_ += len(data) * first.epochs
-        stopped_early = self.early_stopping and makes_epochs(self)
-        self.best_loss_ = None if stopped_early else min(follower.best_loss, self.loss_)
-        self.validation_scores_: Any = follower.scores if follower.scores or stopped_early else None
-        self.best_validation_score_ = None if not follower.scores else follower.best_score
-
-    def _warn_if_unfinished(self) -> None:
-        reason = self.histories_[0].stop_reason
-        if self.schedule is not None or reason in _ENDED_AS_MEANT:
-            return
-        ended = f"ended after {self.n_iter_} iterations without having converged"
-        if reason == "epochs":
-            message = (
-                f"Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
-                f"converged yet: training {ended}. Take a larger max_iter, or scale the data"
-            )
-        else:
-            message = f"training {ended} ({reason}): take a larger max_fun, or scale the data"
-        warnings.warn(message, ConvergenceWarning, stacklevel=5)
-
-    def _report(self, network: Network, offset: float) -> Any:
-        """Return the function that states the objective of an epoch as scikit-learn does."""
-        n_targets = network.architecture.n_targets
-        # its squared error is the mean over the outputs, though it descends that of the sum
-        share = 1 / n_targets if network.architecture.loss.name == "squared_error" else 1.0
-
-        def report(progress: Progress) -> float:
-            return share * progress.loss + offset + progress.penalty
-
-        return report
-
     def _loss_offset(self, data: Data) -> float:
         """Return what scikit-learn's loss has besides ours, which no parameter changes."""
         del data
@@ -420,43 +323,6 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
     def _metric(self) -> Any:
         """Return what early stopping looks at; None for scikit-learn's choice."""
         return self.scoring
-
-    def _batch_size(self, n: int) -> int:
-        """Return the samples in a step."""
-        if self.batch_size == "auto":
-            return min(200, n)
-        if self.batch_size > n and makes_epochs(self):
-            warnings.warn(
-                f"Got batch_size={self.batch_size}, larger than the number of samples, {n}, which "
-                "takes its place",
-                stacklevel=6,
-            )
-        return int(min(self.batch_size, n))
-
-    def _optimizer(self) -> Optimizer | FullBatch | str:
-        if self.optimizer is not None:
-            return self.optimizer
-        if self.solver == "adam":
-            return Adam(
-                beta1=float(self.beta_1), beta2=float(self.beta_2), epsilon=float(self.epsilon),
-                epsilon_hat=True,
-            )  # fmt: skip
-        if self.solver == "sgd":
-            return Momentum(momentum=float(self.momentum), nesterov=self.nesterovs_momentum)
-        return LBFGS(gradient_tolerance=float(self.tol), max_evaluations=int(self.max_fun))
-
-    def _schedule(self, follower: Convergence, n: int, partial: bool) -> Any:
-        policy = self.learning_rate if self.solver == "sgd" and self.optimizer is None else ""
-        if self.schedule is not None:
-            if policy not in ("", "constant"):
-                raise InputError(
-                    f"schedule={self.schedule!r} and learning_rate={policy!r} both change the "
-                    "learning rate: pass one of them"
-                )
-            return self.schedule
-        if policy == "invscaling":
-            return convergence.inverse_scaling(self.power_t, self.t_, n, goes_on=partial)
-        return convergence.adaptive(follower) if policy == "adaptive" else None
 
     # What it found.
 
@@ -510,12 +376,3 @@ def _listed(architectures: Sequence[Architecture]) -> str:
     number = f"{len(architectures)} of " if len(architectures) > 1 else ""
     names = ", ".join(activation.name for activation in first.activations)
     return f"{number}{'-'.join(map(str, first.layer_sizes))} ({names}), {first.dtype}"
-
-
-def _as_scikit_learn_says(error: DivergenceError) -> DivergenceError:
-    said = DivergenceError(
-        "Solver produced non-finite parameter weights. The input data may contain large values "
-        f"and need to be preprocessed. {error}"
-    )
-    said.history = error.history
-    return said

@@ -9,7 +9,6 @@ import numpy as np
 from sklearn import neural_network
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
@@ -18,7 +17,9 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from chainrule import activations, losses
 from chainrule.activations import Activation
 from chainrule.errors import InputError
-from chainrule.estimators.base import OUR_CONSTRAINTS, Perceptron, makes_epochs, our_names
+from chainrule.estimators.base import OUR_CONSTRAINTS, Perceptron, our_names
+from chainrule.estimators.labels import Labels, require_labels
+from chainrule.estimators.running import makes_epochs
 from chainrule.losses import Loss
 from chainrule.numerics import Array
 from chainrule.optimizers import FullBatch, Optimizer
@@ -270,7 +271,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         outputs = self._outputs(X)
         if outputs.shape[1] == 1:
             return np.hstack([1 - outputs, outputs])
-        if self._binarizer.y_type_ == "multiclass" and self._output_activation() == "sigmoid":
+        if self._labels.exclusive and self._output_activation() == "sigmoid":
             outputs /= outputs.sum(axis=1, keepdims=True)
         return outputs
 
@@ -304,16 +305,24 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     def _outputs(self, X: Any) -> Array:
         return self._mean(self._checked(X), self.networks_)
 
+    def _valid(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        require_labels(y)
+        return super()._valid(X, y, reset)
+
     def _learn_targets(self, y: Any, classes: Any) -> None:
-        check_classification_targets(y)
         # an indicator matrix is its own list of classes
-        known = y if classes is None or y.ndim == 2 else classes
-        self._binarizer = LabelBinarizer().fit(known)
-        self.classes_ = self._binarizer.classes_
+        self._labels = Labels(y if classes is None or y.ndim == 2 else classes)
+        self.classes_ = self._labels.classes
 
     def _require_known(self, y: Any) -> None:
+        check_classification_targets(y)
+        if unknown := set(unique_labels(y)) - set(self.classes_):
+            named = ", ".join(map(str, sorted(unknown)))
+            raise ValueError(f"y has the labels {named}, which are not among {self.classes_}")
+
+    def _require_same(self, y: Any) -> None:
         labels = unique_labels(y)
-        if self.warm_start and not np.array_equal(labels, self.classes_):
+        if not np.array_equal(labels, self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
                 f"call to fit. Previously got {self.classes_}, `y` has {labels}"
@@ -321,18 +330,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):
 
     def _encode(self, y: Any) -> Array:
         """Return the targets of the networks, a column for each output."""
-        check_classification_targets(y)
-        if unknown := set(unique_labels(y)) - set(self.classes_):
-            raise ValueError(f"y has the labels {unknown}, which are not among {self.classes_}")
-        encoded = self._binarizer.transform(y).astype(np.int8)
+        encoded = self._labels.encode(y)
         if encoded.shape[1] == 1 and self._output_activation() == "softmax":
             encoded = np.hstack([1 - encoded, encoded])
         return 2 * encoded - 1 if self._loss().name == "hinge" else encoded
 
     def _decode(self, outputs: Array) -> Array:
-        if outputs.shape[1] == 2 and self._binarizer.y_type_ == "binary":
-            outputs = outputs[:, 1:]  # softmax of two classes
-        return self._binarizer.inverse_transform(outputs, threshold=self._threshold())
+        return self._labels.decode(outputs, self._threshold())
 
     def _threshold(self) -> float:
         """Return the output between the targets of a sample in a class and not in it."""
@@ -342,11 +346,15 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         if self.class_weight is None:
             return sample_weight
         by_class = compute_sample_weight(self.class_weight, y)
+        if not (np.isfinite(by_class) & (by_class >= 0)).all():
+            raise InputError(
+                f"class_weight must be finite numbers of at least 0, but is {self.class_weight}"
+            )
         return by_class if sample_weight is None else by_class * sample_weight
 
     def _loss(self) -> Loss:
         if isinstance(self.loss, str) and self.loss == "log_loss":
-            several = self._binarizer.y_type_ == "multiclass"
+            several = self._labels.exclusive
             return losses.cross_entropy if several else losses.binary_cross_entropy
         return losses.get(self.loss)
 
@@ -355,14 +363,14 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         if self.output_activation is not None:
             return activations.get(our_names(self.output_activation)).name
         if isinstance(self.loss, str) and self.loss == "log_loss":
-            several = hasattr(self, "_binarizer") and self._binarizer.y_type_ == "multiclass"
+            several = hasattr(self, "_labels") and self._labels.exclusive
             return "softmax" if several else "sigmoid"
         by_loss = {"cross_entropy": "softmax", "hinge": "identity"}
         return by_loss.get(losses.get(self.loss).name, "sigmoid")
 
     def _losses_and_outputs(self) -> list[tuple[Loss, Any]]:
         output = self.output_activation
-        if self._output_activation() == "softmax" and self._binarizer.y_type_.startswith("multil"):
+        if self._output_activation() == "softmax" and self._labels.several_a_sample:
             raise InputError(
                 "softmax is for classes that exclude each other, but y is an indicator matrix, "
                 "with several labels a sample: pass loss='log_loss' and output_activation=None"

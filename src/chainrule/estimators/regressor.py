@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from scipy.special import xlogy
 from sklearn import neural_network
 from sklearn.base import RegressorMixin, _fit_context
@@ -16,7 +17,8 @@ from chainrule import losses
 from chainrule.activations import Activation
 from chainrule.engines import Data
 from chainrule.errors import InputError
-from chainrule.estimators.base import OUR_CONSTRAINTS, Perceptron, makes_epochs
+from chainrule.estimators.base import OUR_CONSTRAINTS, Perceptron
+from chainrule.estimators.running import makes_epochs
 from chainrule.losses import Loss
 from chainrule.naming import parameter_of
 from chainrule.network import Network
@@ -234,6 +236,9 @@ restore_best, n_estimators, n_threads, engine
     def _means(self, outputs: Array) -> Array:
         """Return the means among the outputs, which may have log-variances behind them."""
         return outputs[..., : outputs.shape[-1] // 2] if _is_gaussian(self.loss) else outputs
+
+    def _valid(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        return super()._valid(X, y.toarray() if issparse(y) else y, reset)
 
     def _encode(self, y: Any) -> Array:
         return np.asarray(y if y.ndim == 2 else y[:, None])

@@ -56,9 +56,10 @@ def split(
             np.arange(n), test_size=fraction, random_state=random, stratify=labels
         )
     except ValueError as error:
+        each = "" if labels is None else " and of each of two classes"
         raise InputError(
-            f"{error} early_stopping=True holds out {fraction:g} of the {n} samples, of each of "
-            "two classes: pass early_stopping=False, validation_data, or more samples"
+            f"{error} early_stopping=True holds out {fraction:g} of the {n} samples{each}: pass "
+            "early_stopping=False, validation_data, or more samples"
         ) from None
     if len(held) < 2:
         raise InputError(
@@ -81,16 +82,39 @@ def score_of(estimator: Any, network: Network, watched: Watched) -> Callable[[Pr
     if metric is not None:
         alone = alone_with(estimator, network)
         scorer = check_scoring(alone, metric)
-        return lambda progress: float(scorer(alone, watched.data.X, watched.y, **weight))
+
+        def scored(progress: Progress) -> float:
+            del progress  # the network itself is trained in place
+            found = scorer(alone, watched.data.X, watched.y, **weight)
+            if np.ndim(found) or not np.issubdtype(np.asarray(found).dtype, np.number):
+                raise InputError(
+                    f"scoring={metric!r} must return one number, but returned {found!r}"
+                )
+            return float(found)
+
+        return scored
 
     def score(progress: Progress) -> float:
-        del progress  # the network itself is trained in place
+        del progress
         predicted = estimator._decode(network.predict(watched.data.X))
         if predicted.dtype.kind == "f" and not np.isfinite(predicted).all():
             return math.nan
         return float(estimator._score(watched.y, predicted, **weight))
 
     return score
+
+
+def require_scorer(estimator: Any) -> None:
+    """Refuse a metric that scikit-learn does not know, used or not.
+
+    Raises
+    ------
+    ValueError
+        Naming it.
+    """
+    metric = estimator._metric()
+    if metric not in (None, "loss"):
+        check_scoring(estimator, metric)
 
 
 def alone_with(estimator: Any, network: Network) -> Any:

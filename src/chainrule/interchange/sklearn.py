@@ -25,6 +25,11 @@ def read(estimator: Any) -> tuple[Architecture, Array]:
             "from_sklearn takes a fitted MLPClassifier or MLPRegressor, but got a "
             f"{type(estimator).__name__}"
         )
+    if hasattr(estimator, "networks_"):
+        raise InputError(
+            f"this {type(estimator).__name__} is chainrule's own: its network is "
+            "estimator.network_, and of n_estimators > 1 all are in estimator.networks_"
+        )
     if not hasattr(estimator, "coefs_"):
         raise InputError(f"{estimator} is not fitted: call its fit first")
     hidden, output = estimator.activation, estimator.out_activation_

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from chainrule.benchmarks.experiments import (
     curves,
     ensemble,
+    estimators,
     memory,
     prediction,
     startup,
@@ -14,7 +15,7 @@ from chainrule.benchmarks.experiments import (
     variants,
 )
 from chainrule.benchmarks.plan import Plan
-from chainrule.benchmarks.tables import Table
+from chainrule.benchmarks.report import Table
 
 Experiment = Callable[[Plan], Iterator[Table]]
 
@@ -26,4 +27,5 @@ EXPERIMENTS: dict[str, Experiment] = {
     "startup": startup.run,
     "memory": memory.run,
     "curves": curves.run,
+    "estimators": estimators.run,
 }

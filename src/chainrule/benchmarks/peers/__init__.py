@@ -55,13 +55,15 @@ class Peer:
 
 
 PEERS = {
-    "chainrule": Peer("chainrule", "ours", tasks=("train", "predict", "ensemble", "start")),
+    "chainrule": Peer(
+        "chainrule", "ours", tasks=("train", "predict", "ensemble", "start", "estimate")
+    ),
     "chainrule-numpy": Peer("chainrule (numpy)", "ours_numpy", tasks=("train",)),
     "jax": Peer("JAX", "jax", ("jax",), tasks=("train", "predict", "ensemble", "start")),
     # quicker than itself on several cores where the network is small
     "jax-one-core": Peer("JAX on one of them", "jax", ("jax",), tasks=(), one_core=True),
     "torch": Peer("PyTorch eager", "torch", ("torch",), tasks=("train", "predict", "start")),
-    "sklearn": Peer("scikit-learn", "sklearn", tasks=("train", "predict", "start")),
+    "sklearn": Peer("scikit-learn", "sklearn", tasks=("train", "predict", "start", "estimate")),
     "onnxruntime": Peer("ONNX Runtime", "onnxruntime", ("onnxruntime", "onnx"), ("predict",)),
     "numpy": Peer("NumPy by hand", "numpy", tasks=("predict",)),
     "loop": Peer("chainrule, one by one", "ours_in_turn", tasks=("ensemble",)),
