@@ -111,6 +111,8 @@ def train_many(
     histories, diverged = training.fit_many(tasks, n_threads)
     for i, error in diverged.items():
         training.warn(f"network {i} of {len(tasks)}: {error}")
+    for net, history in zip(networks, histories, strict=True):
+        net.history = history
     return networks, histories
 
 

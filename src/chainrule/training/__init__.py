@@ -130,6 +130,10 @@ def _monitor(task: Task) -> Monitor:
         optimizer=settings.optimizer.name,
         batch_size=settings.batch_size,
         seed=settings.seed,
+        base_learning_rate=settings.learning_rate,
+        l2=settings.regularization.l2,
+        l1=settings.regularization.l1,
+        dropout=settings.regularization.dropout,
     )
     return Monitor(
         task.architecture, task.parameters, history, chosen, task.validation,
