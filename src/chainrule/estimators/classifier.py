@@ -99,7 +99,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     optimizer : str, Optimizer or FullBatch, optional
         Any of `chainrule.optimizers`, in the place of `solver`.
     schedule : str or Schedule, optional
-        Any of `chainrule.schedules`, which the learning rate follows over `max_iter` epochs.
+        Any of `chainrule.schedules`, which the learning rate follows over `max_iter` epochs. One
+        that follows a plan, such as ``"cosine"``, is not ended by `tol` before.
     dropout : float, default 0.0
         The probability that an output of a hidden layer is set to zero in a step.
     l1 : float, default 0.0

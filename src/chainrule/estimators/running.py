@@ -123,6 +123,8 @@ def train(model: Any, given: Sequence[Task], told: Sequence[Sequence[Sequence[Ca
         for task, (before, after) in zip(given, told, strict=True)
     ]
     model.histories_, diverged = training.fit_many(following, model.n_threads)
+    for network, history in zip(model.networks_, model.histories_, strict=True):
+        network.history = history
     for i in diverged if model.early_stopping else ():
         model._convergences[i].scores.append(math.nan)
     _record(model, given[0])

@@ -245,7 +245,7 @@ class TableClassifier(ClassifierMixin, _Table):
         The labels, in the order of the columns of `predict_proba`.
     n_features_in_ : int
         The number of columns of X.
-    feature_names_in_ : array of shape (n_features_in_,)
+    feature_names_in_ : array of shape (n_features,)
         Their names, if X was a data frame with text for names.
 
     Examples
