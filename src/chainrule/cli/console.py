@@ -96,6 +96,8 @@ class Display(Callback):
         validation data, so it is called only for what is shown.
     """
 
+    only_looks = True
+
     def __init__(self, score: Callable[[Progress], str]) -> None:
         self.score = score
         self.console = terminal()

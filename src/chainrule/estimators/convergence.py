@@ -24,6 +24,8 @@ class Convergence(Callback):
     one network for its whole life: a warm start and `partial_fit` go on from what it knows.
     """
 
+    only_looks = True
+
     name: str = ""
     """What the network is called in what is printed, where there are several."""
     losses: list[float] = field(default_factory=list)

@@ -162,7 +162,7 @@ class Run:
 
     def reload(self) -> None:
         """Take up the parameters after callbacks, which may have changed them."""
-        if self.monitor.callbacks:
+        if not (self.finished or all(callback.only_looks for callback in self.monitor.callbacks)):
             self.trainer.reload()
 
 
