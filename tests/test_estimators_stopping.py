@@ -62,6 +62,13 @@ def test_early_stopping_as_a_callback_restores_the_best_weights() -> None:
     assert model.network_.loss_value(X[30:], NUMBERS[30:]) == pytest.approx(min(losses))
 
 
+def test_early_stopping_as_a_callback_waits_for_each_network_by_itself() -> None:
+    model = cr.MLPRegressor(n_estimators=3, learning_rate_init=0.05, random_state=0)
+    model.set_callbacks(cr.EarlyStopping(patience=3))
+    model.fit(X[:30], NUMBERS[:30], validation_data=(X[30:], NUMBERS[30:]))
+    assert [h.epochs - h.best_epoch for h in model.histories_] == [3, 3, 3]
+
+
 def test_lbfgs_without_enough_evaluations_is_warned_of() -> None:
     model = cr.MLPRegressor(solver="lbfgs", max_fun=3, random_state=0)
     with pytest.warns(ConvergenceWarning, match="larger max_fun"):
