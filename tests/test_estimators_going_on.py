@@ -134,10 +134,24 @@ def test_a_warm_start_keeps_the_dtype() -> None:
     assert model.predict(X.astype(np.float32)).dtype == np.float64
 
 
+class SignDescent(cr.Optimizer):
+    """An optimizer that the native engine does not know."""
+
+    def update(self, theta: Any, g: Any, state: Any, eta: float, t: int) -> None:
+        theta -= eta * np.sign(g)
+
+
+OWN = cr.Loss("quartic", lambda p, y: (p - y) ** 4, lambda p, y: 4 * (p - y) ** 3)
 WRONG: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "optimizer": ({"optimizer": "adagard"}, {}),
     "schedule": ({"schedule": "cosin"}, {}),
     "scoring": ({"scoring": "acuracy"}, {}),
+    "method": ({"optimizer": "lm"}, {}),
+    "method and dropout": ({"solver": "lbfgs", "dropout": 0.5}, {}),
+    "method and schedule": ({"solver": "lbfgs", "schedule": "cosine"}, {}),
+    "engine": ({"engine": "native", "loss": OWN}, {}),
+    "weight_init": ({"weight_init": "he_"}, {}),
+    "score": ({"scoring": lambda *_: "good", "early_stopping": True}, {}),
     "class_weight": ({"class_weight": {7: 1}}, {}),
     "validation_data": ({}, {"validation_data": (X, 3 + Y)}),
     "y": ({}, {"y": np.array([*Y[1:], None])}),
@@ -160,6 +174,45 @@ def test_a_wrong_call_leaves_a_model_as_it_was(wrong: str, warm_start: bool) -> 
     assert all(value is before[name] for name, value in vars(model).items())
     assert (model.loss_, model.n_iter_, model.loss_curve_) == kept
     np.testing.assert_array_equal(model.predict_proba(X), predicted)
+
+
+@pytest.mark.parametrize(
+    ("settings", "given"),
+    [
+        ({"optimizer": "adagard"}, {}),
+        ({"schedule": "cosine"}, {}),
+        ({"engine": "native", "optimizer": SignDescent()}, {}),
+        ({}, {"y": np.array([*Y[1:], 7])}),
+        ({}, {"X": X[:, :2]}),
+    ],
+    ids=["optimizer", "schedule", "engine", "y", "X"],
+)
+def test_a_wrong_epoch_leaves_a_model_as_it_was(
+    settings: dict[str, Any], given: dict[str, Any]
+) -> None:
+    model, same = (
+        cr.MLPClassifier(random_state=0).partial_fit(X, Y, classes=[0, 1, 2]) for _ in range(2)
+    )
+    usual = {name: model.get_params()[name] for name in settings}
+    with pytest.raises(ValueError, match=r"."):
+        model.set_params(**settings).partial_fit(**{"X": X, "y": Y} | given)
+    model.set_params(**usual).partial_fit(X, Y)
+    np.testing.assert_array_equal(parameters(model), parameters(same.partial_fit(X, Y)))
+    assert model.loss_curve_ == same.loss_curve_
+
+
+def test_a_wrong_warm_start_leaves_the_learning_rate_as_it_was() -> None:
+    model = cr.MLPRegressor(
+        solver="sgd", learning_rate="adaptive", warm_start=True, tol=10.0, n_iter_no_change=2
+    )
+    for _ in range(4):
+        model.partial_fit(X, NUMBERS)
+    reduced = model.partial_fit(X, NUMBERS).history_.learning_rate[-1]
+    assert reduced < 0.001
+    with pytest.raises(cr.InputError, match="pass one of them"):
+        model.set_params(schedule="cosine").fit(X, NUMBERS)
+    model.set_params(schedule=None).partial_fit(X, NUMBERS)
+    assert model.history_.learning_rate[-1] == reduced
 
 
 @pytest.mark.parametrize("wrong", WRONG)
