@@ -28,7 +28,7 @@ BEND_WEIGHT = 0.25
 _FOLDS = 5
 
 
-class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Settles what each column of a table is: a number, a date or a category.
 
     What says nothing is left out: columns without values, with a single one, or of text that is

@@ -329,8 +329,8 @@ class TableRegressor(RegressorMixin, _Table):
     """Regressor for a raw table: prepares the columns, and averages a few networks.
 
     Inputs and networks are those of `TableClassifier`. The target is scaled; where it is skewed
-    and a ridge regression predicts it better so, it is straightened first (by asinh, after scaling by
-    the quartiles). Predictions lie in the range of the target in training.
+    and a ridge regression predicts it better so, it is straightened first: its tail is
+    drawn in as by a logarithm. Predictions lie in the range of the target in training.
 
     Parameters
     ----------

@@ -21,9 +21,10 @@ class ScaledTarget(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     straightened : bool, default False
-        Whether z = asinh((y - median) / (q_75 - q_25)) takes the place of y before it is scaled:
-        a logarithm far out, on both sides, and wherever y lies. A power of y (Yeo and Johnson
-        2000) can have an asymptote, near which a small error of z becomes a huge one of y.
+        Whether z = asinh((y - q) / (median - q)) takes the place of y before it is scaled, with q
+        the 5% quantile, or the 95% one where the long tail is below: linear where most targets
+        are, a logarithm in the tail. A power of y (Yeo and Johnson 2000) would depend on where y
+        lies, and can have an asymptote, near which a small error of z is a huge one of y.
 
     Examples
     --------
@@ -39,8 +40,9 @@ class ScaledTarget(TransformerMixin, BaseEstimator):
         """Find the scale of a target of shape (n, 1)."""
         y = np.asarray(y, np.float64)
         self.range_ = float(y.min()), float(y.max())
-        low, self.centre_, high = np.quantile(y, [0.25, 0.5, 0.75]).tolist()
-        self.spread_ = high - low or np.ptp(y) / 2 or 1.0
+        low, median, high = np.quantile(y, [0.05, 0.5, 0.95]).tolist()
+        self.centre_ = low if high - median >= median - low else high
+        self.spread_ = abs(median - self.centre_) or float(np.ptp(y)) / 2 or 1.0
         z = self._straight(y)
         self.mean_, self.scale_ = float(z.mean()), float(z.std()) or 1.0
         return self
