@@ -447,8 +447,7 @@ def test_decimals_and_tiny_numbers_are_numbers() -> None:
     values = np.random.default_rng(0).normal(size=100)
     y = np.sign(values)
     for column in ([Decimal(f"{v:.6f}") for v in values], (values * 1e-200).tolist()):
-        model = cr.TableClassifier(n_estimators=2, random_state=0).fit(
-            pd.DataFrame({"v": column}), y
-        )
+        X = pd.DataFrame({"v": column})
+        model = cr.TableClassifier(n_estimators=2, random_state=0).fit(X, y)
         assert model.pipeline_["columns"].kinds_ == {"v": "number"}
         assert model.score(X, y) > 0.9
