@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import chainrule as cr
 from chainrule import activations, losses
 from chainrule.activations import Activation
+from chainrule.checks import references
 from chainrule.losses import Loss
 
 ELEMENTWISE = [a.name for a in activations.NAMED.values() if a.elementwise]
@@ -190,7 +192,9 @@ def test_the_network_is_not_changed() -> None:
 def test_it_prints_as_a_table() -> None:
     lines = str(cr.check_gradients(cr.Network([3, 4, 2], "tanh"), X, Y)).splitlines()
     assert lines[0] == "gradients against complex step, in float64"
-    assert lines[1].split() == ["entries", "checked", "on", "kinks", "largest", "error", "at"]
+    assert lines[1].split() == [
+        "entries", "checked", "on", "kinks", "largest", "error", "at", "gradient", "reference",
+    ]  # fmt: skip
     assert [line.split()[:4] for line in lines[2:-1]] == [
         ["W^1", "12", "12", "0"],
         ["B^1", "4", "4", "0"],
@@ -218,3 +222,119 @@ def test_every_layer_on_its_kink(activation: str, loss: str, target: float) -> N
     net = cr.Network([3, 4, 1], activation, activation, loss=loss, dtype="float64")
     report = cr.check_gradients(net, np.zeros((4, 3)), np.full((4, 1), target))
     assert report.passed, str(report)
+
+
+# References other than the default one.
+
+
+@pytest.mark.parametrize("reference", ["complex", "central", "torch"])
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_every_named_activation_passes_against_every_reference(name: str, reference: str) -> None:
+    net = cr.Network([3, 4, 4, 2], name, dtype="float64")
+    report = cr.check_gradients(net, X, Y, reference=reference)
+    assert report.passed, str(report)
+    assert report.worst < (1e-5 if reference == "central" else 1e-11)
+
+
+@pytest.mark.parametrize("reference", ["central", "torch"])
+@pytest.mark.parametrize("name", [*losses.NAMED, "quantile(0.3)", "huber(2)"])
+def test_every_named_loss_passes_against_every_reference(name: str, reference: str) -> None:
+    domain, w = losses.get(name).domain, np.array([1.0, 0, 2, 0.5])
+    targets = {"hinge": np.sign(Y - 0.5), "gaussian_nll": Y[:, :1]}.get(name, Y)
+    for output in ("identity", "sigmoid", "exponential", "softmax"):
+        low, high = activations.get(output).range
+        if low >= domain[0] and high <= domain[1]:
+            net = cr.Network([3, 4, 2], "tanh", output, name, dtype="float64")
+            report = cr.check_gradients(net, X, targets, w, reference=reference)
+            assert report.passed, f"{output}: {report}"
+
+
+@pytest.mark.parametrize("output", ["identity", "softmax"])
+@pytest.mark.parametrize("name", ["tanh", "gelu", "leaky_relu(0.2)"])
+def test_jax_agrees_where_it_is_installed(name: str, output: str) -> None:
+    pytest.importorskip("jax")
+    net = cr.Network([3, 4, 4, 2], name, output, "squared_error", dtype="float64")
+    report = cr.check_gradients(net, X, Y, reference="jax")
+    assert report.passed, str(report)
+    assert report.reference == "autodiff by jax"
+
+
+@pytest.mark.parametrize("reference", ["complex", "central", "torch"])
+def test_every_reference_finds_a_wrong_derivative(
+    reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tanh = replace(activations.NAMED["tanh"], prime_from_output=lambda y: 1.001 - y * y)
+    monkeypatch.setitem(activations.NAMED, "tanh", tanh)
+    net = cr.Network([3, 4, 2], "tanh")
+    report = cr.check_gradients(net, X, Y, engine="numpy", reference=reference)
+    assert failing(report) == ["W^1", "B^1", "phi^0"]
+
+
+def test_central_differences_take_the_best_step() -> None:
+    """The usual step, which is right for other functions, is too long for this one."""
+    fast = Activation("fast", lambda x: np.sin(3e3 * x), lambda x: 3e3 * np.cos(3e3 * x))
+    net = cr.Network([1, 1], output_activation=replace(fast, check=False), dtype="float64")
+    net.weights[0] = [[1e-4]]
+    usual = references.differences(lambda at: fast.sigma(at[0]), np.array([1e-4]), 0)
+    assert abs(sum(usual) / 2 / fast.sigma_prime(np.array([1e-4]))[0] - 1) > 1e-5
+    report = cr.check_gradients(net, [[1.0]], [[2.0]])
+    assert report.passed, str(report)
+
+
+def test_functions_of_your_own_need_differences() -> None:
+    net = cr.Network([3, 4, 2], WRONG)
+    for reference in ("complex", "torch", "jax"):
+        with pytest.raises(cr.InputError, match="compare with reference='central'"):
+            cr.check_gradients(net, X, Y, reference=reference)
+    with pytest.raises(cr.InputError, match="did you mean 'complex'"):
+        cr.check_gradients(net, X, Y, reference="komplex")
+
+
+def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for library in ("torch", "jax"):
+        monkeypatch.setitem(sys.modules, library, None)
+        with pytest.raises(cr.MissingExtraError, match=f"needs {library}"):
+            cr.check_gradients(cr.Network([3, 4, 2], "tanh"), X, Y, reference=library)
+
+
+# Who is to blame.
+
+
+@pytest.mark.parametrize("layer", [1, 2, 3])
+def test_layer_and_activation_of_a_planted_mistake_are_named(layer: int) -> None:
+    chosen: list[Any] = ["tanh", "tanh", "identity"]
+    chosen[layer - 1] = WRONG
+    report = cr.check_gradients(cr.Network([3, 4, 4, 2], chosen[:2], chosen[2]), X, Y)
+    assert [(c.layer, c.name) for c in report.culprits] == [(layer, "wrong")]
+    assert f"layer {layer}, activation 'wrong': sigma_prime is not the derivative" in str(report)
+
+
+def test_two_planted_mistakes_are_both_named() -> None:
+    wrong = Loss("bad", lambda p, y: (p - y) ** 2, lambda p, y: p - y, check=False)
+    report = cr.check_gradients(cr.Network([3, 4, 2], WRONG, loss=wrong), X, Y)
+    assert [(c.layer, c.name) for c in report.culprits] == [(1, "wrong"), (None, "bad")]
+    assert "the loss 'bad': its derivative is not that of its value" in str(report)
+
+
+def test_a_folded_pair_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = losses.NAMED["cross_entropy"]
+    wrong = replace(right.folded["softmax"], derivative=lambda x, p, y: y - p)
+    folded = replace(right, folded={"softmax": wrong})
+    monkeypatch.setitem(losses.NAMED, "cross_entropy", folded)
+    net = cr.Network([3, 4, 2], "tanh", "softmax", "cross_entropy")
+    report = cr.check_gradients(net, X, Y, engine="numpy")
+    assert [(c.layer, c.name) for c in report.culprits] == [(None, "cross_entropy")]
+
+
+def test_a_mistake_too_small_for_differences_is_placed_by_what_is_right_above_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tanh = replace(activations.NAMED["tanh"], prime_from_output=lambda y: (1 - y * y) * (1 + 1e-7))
+    monkeypatch.setitem(activations.NAMED, "tanh", tanh)
+    report = cr.check_gradients(cr.Network([3, 4, 4, 2], ["tanh", "sigmoid"]), X, Y, engine="numpy")
+    assert [(c.layer, c.name) for c in report.culprits] == [(1, "tanh")]
+    assert "the gradients above it are right" in str(report)
+
+
+def test_nobody_is_blamed_for_what_is_right() -> None:
+    assert cr.check_gradients(cr.Network([3, 4, 2], "relu"), X, Y).culprits == ()

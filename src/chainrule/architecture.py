@@ -334,6 +334,21 @@ def build(
     )
 
 
+def usual_loss(output_activation: str) -> str:
+    """Return the loss that goes with an output activation.
+
+    Examples
+    --------
+    >>> usual_loss("softmax"), usual_loss("tanh")
+    ('cross_entropy', 'squared_error')
+    """
+    return {
+        "softmax": "cross_entropy",
+        "sigmoid": "binary_cross_entropy",
+        "exponential": "poisson",
+    }.get(output_activation, "squared_error")
+
+
 def assemble(
     weights: Sequence[Array], biases: Sequence[Array | None], activation_names: Sequence[str]
 ) -> tuple[Architecture, Array]:
@@ -362,11 +377,7 @@ def assemble(
     for L, (w, n_in) in enumerate(zip(weights, sizes, strict=False), 1):
         if w.shape[1] != n_in:
             raise InputError(f"layer {L} takes {w.shape[1]} inputs, but gets {n_in}")
-    loss = {
-        "softmax": "cross_entropy",
-        "sigmoid": "binary_cross_entropy",
-        "exponential": "poisson",
-    }.get(activation_names[-1], "squared_error")
+    loss = usual_loss(activation_names[-1])
     architecture = build(
         sizes,
         activation_names[:-1],

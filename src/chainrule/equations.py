@@ -20,8 +20,10 @@ same statements give the symbolic gradient, which `chainrule.prove` compares wit
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -156,34 +158,31 @@ def paths_form(
     top = omega_o_sigma_prime(q.l, q, sigma, cost.lambda_(q.rho[q.l], q.phi[q.l]))
     slope = [None, *(sigma[L].slope(q.rho[L], q.phi[L]) for L in range(1, q.l))]
 
-    def paths(L: int, j: int) -> Iterator[tuple[int, ...]]:
-        return itertools.product(*(range(n[M]) for M in range(q.l, L, -1)), [j])
-
     def product(path: tuple[int, ...]) -> Array:
-        term = top[path[0]]
-        M = q.l
-        for a, b in itertools.pairwise(path):  # from unit a of layer M to unit b of M - 1
-            term = term * W[M][a, b]
-            M = M - 1
-            if M > 0:  # phi^0 is the input: there is no sigma before it
-                term = term * slope[M][b]
-        return term
+        return functools.reduce(operator.mul, path_factors(path, top, W, slope))
 
     for L in range(q.l, 0, -1):
-        q.grad_B[L] = np.array(
-            [sum(product(path).sum() for path in paths(L, j)) for j in range(n[L])]
-        )
+        to = [list(paths_to(L, j, n)) for j in range(n[L])]
+        q.grad_B[L] = np.array([sum(product(path).sum() for path in to_j) for to_j in to])
         q.grad_W[L] = np.array(
-            [
-                [
-                    sum((product(path) * phi_k).sum() for path in paths(L, j))
-                    for phi_k in q.phi[L - 1]
-                ]
-                for j in range(n[L])
-            ]
+            [[sum((product(path) * x).sum() for path in to_j) for x in q.phi[L - 1]] for to_j in to]
         )
-    q.omega[0] = np.array([sum(product(path) for path in paths(0, j)) for j in range(n[0])])
+    q.omega[0] = np.array([sum(product(path) for path in paths_to(0, j, n)) for j in range(n[0])])
     return q
+
+
+def paths_to(L: int, j: int, n: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Yield every path from the cost to unit j of layer L: a unit of each layer from l to L."""
+    return itertools.product(*(range(n[M]) for M in range(len(n) - 1, L, -1)), [j])
+
+
+def path_factors(path: Sequence[int], top: Any, W: Any, slope: Any) -> Iterator[Array]:
+    """Yield the partial derivatives along a path: dC/drho^l_a, then W and sigma' in turn."""
+    yield top[path[0]]
+    for M, (a, b) in zip(range(len(W) - 1, 0, -1), itertools.pairwise(path), strict=False):
+        yield W[M][a, b]  # from unit a of layer M to unit b of M - 1
+        if M > 1:  # phi^0 is the input: there is no sigma before it
+            yield slope[M - 1][b]
 
 
 def count_paths(n: Sequence[int]) -> int:

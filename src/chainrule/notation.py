@@ -34,8 +34,20 @@ SYMBOLS = {
         Symbol("rho", "rho", r"\rho", "(n_L, n)", "pre-activations of layer L"),
         Symbol("omega", "omega", r"\omega", "(n_L, n)", "dC/dphi^L, the error of layer L"),
         Symbol("lambda_", "lambda", r"\lambda", "(n_L, n)", "dC/drho^L"),
-        Symbol("grad_W", "dC/dW", r"\partial C/\partial W", "(n_L, n_(L-1))", "dC/dW^L"),
-        Symbol("grad_B", "dC/dB", r"\partial C/\partial B", "(n_L,)", "dC/dB^L"),
+        Symbol(
+            "grad_W",
+            "dC/dW",
+            r"\partial C/\partial W",
+            "(n_L, n_(L-1))",
+            "derivative by the weights of layer L",
+        ),
+        Symbol(
+            "grad_B",
+            "dC/dB",
+            r"\partial C/\partial B",
+            "(n_L,)",
+            "derivative by the biases of layer L",
+        ),
         Symbol("C", "C", "C", "()", "the cost", layered=False),
     )
 }
@@ -58,6 +70,22 @@ EQUATIONS = {
     ("lambda", "omega"): "B1",
     ("lambda", "grad_B"): "B2",
     ("lambda", "grad_W"): "B3",
+}
+
+
+# The letters of commands that LaTeX has for them.
+UNICODE = {
+    r"\phi": "\N{GREEK SMALL LETTER PHI}",
+    r"\rho": "\N{GREEK SMALL LETTER RHO}",
+    r"\omega": "\N{GREEK SMALL LETTER OMEGA}",
+    r"\lambda": "\N{GREEK SMALL LETTER LAMDA}",
+    r"\sigma": "\N{GREEK SMALL LETTER SIGMA}",
+    r"\partial": "\N{PARTIAL DIFFERENTIAL}",
+    r"\sum": "\N{N-ARY SUMMATION}",
+    r"\circ": "\N{RING OPERATOR}",
+    r"\cdot": "\N{DOT OPERATOR}",
+    r"\ldots": "\N{HORIZONTAL ELLIPSIS}",
+    "-": "\N{MINUS SIGN}",
 }
 
 

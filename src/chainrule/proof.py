@@ -27,6 +27,8 @@ class Difference:
     """What SymPy finds, as text."""
     difference: str
     """Simplified; ``"0"`` if the two are the same function."""
+    spelled: str
+    """The derivative in the derivation's symbols, a term for each path."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Proof:
 
     layer_sizes: tuple[int, ...]
     differences: tuple[Difference, ...]
+    cost: str = ""
+    """C in the derivation's symbols."""
 
     @property
     def passed(self) -> bool:
@@ -57,6 +61,36 @@ class Proof:
         verdict = "proven: every difference is zero" if self.passed else "NOT PROVEN"
         lines.append(f"{verdict} ({len(variables)} derivatives, {len(equations.BACKWARD)} forms)")
         return "\n".join(lines)
+
+    def as_derivation(self) -> str:
+        """Return the proof equation by equation: for each layer one weight, bias and input.
+
+        Each derivative is what SymPy finds, with phi and rho written for what they stand for;
+        below it is what the numbered equations give, minus it.
+        """
+        numbers = {"W": ("A3", "B3"), "B": ("A2", "B2"), "x": ("A1", "B1")}
+        first: dict[str, str] = {}
+        for found in self.differences:
+            first.setdefault(found.variable.partition("_")[0], found.variable)
+        lines = [
+            f"network {'-'.join(map(str, self.layer_sizes))}, sigma unknown in every layer",
+            f"C = {self.cost}",
+        ]
+        # from the last layer back; the inputs have no layer and come last
+        for array in sorted(first, key=lambda array: array.partition("^")[2], reverse=True):
+            forms = [d for d in self.differences if d.variable == first[array]]
+            start = f"dC/d{first[array]} = "
+            terms = forms[0].spelled.replace(" + ", f"\n{'+ ':>{len(start)}}")
+            ways = zip(("the paths", *numbers[array[0]]), forms, strict=True)
+            less = ", ".join(f"by {way}: {d.difference}" for way, d in ways)
+            lines += ["", start + terms, f"    less what equations.py gives, {less}"]
+        n = len({d.variable for d in self.differences})
+        verdict = (
+            f"proven: so it is for each of the {n} weights, biases and inputs"
+            if self.passed
+            else "NOT PROVEN"
+        )
+        return "\n".join([*lines, "", verdict])
 
 
 def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 1000) -> Proof:
@@ -123,7 +157,7 @@ def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 1000) -> 
     X, Y = symbols("x", sizes[0], n_samples), symbols("y", n_samples, sizes[-1])
     cost = BatchCost(losses.squared_error, identity, Y)
 
-    C = _cost_written_out(sympy, sizes, W, B, sigma, X, Y)
+    C, names = _cost_written_out(sympy, sizes, W, B, sigma, X, Y)
     ours = {
         form: run(equations.forward(W, B, sigma, X), W, sigma, cost)
         for form, run in equations.BACKWARD.items()
@@ -137,31 +171,52 @@ def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 1000) -> 
     for variables, gradients in pairs:
         for index in np.ndindex(*variables.shape):
             derivative = sympy.diff(C, variables[index])
+            spelled = str(_by_path(sympy, derivative.xreplace(names)))
             for form, gradient in gradients.items():
                 difference = sympy.expand(derivative - gradient[index])
                 if difference != 0:
                     difference = sympy.simplify(difference)
                 differences.append(
-                    Difference(str(variables[index]), form, str(derivative), str(difference))
+                    Difference(
+                        str(variables[index]), form, str(derivative), str(difference), spelled
+                    )
                 )
-    return Proof(sizes, tuple(differences))
+    return Proof(sizes, tuple(differences), str(C.xreplace(names)))
 
 
 def _cost_written_out(
     sympy: Any, n: Sequence[int], W: Any, B: Any, sigma: Any, X: Array, Y: Array
-) -> Any:
+) -> tuple[Any, dict[Any, Any]]:
     """Return C = 1/(2n) sum_i sum_j (phi^l_j(x_i) - y_ij)^2, written with scalars and indices.
 
-    Not by `equations`, so that a mistake in its forward pass shows too.
+    Not by `equations`, so that a mistake in its forward pass shows too. Also what stands for
+    phi and sigma'(rho) in it, with their names.
     """
     C = sympy.Integer(0)
+    names: dict[Any, Any] = {}
     for i in range(X.shape[1]):
         phi = [X[k, i] for k in range(n[0])]
         for L in range(1, len(n)):
             rho = [sum(W[L][j, k] * phi[k] for k in range(n[L - 1])) + B[L][j] for j in range(n[L])]
             phi = [sigma[L].function(rho_j) for rho_j in rho]
+            for j, (rho_j, phi_j) in enumerate(zip(rho, phi, strict=True), 1):
+                place = f"{L}_{j}" + (f",{i + 1}" if X.shape[1] > 1 else "")
+                names[phi_j] = sympy.Symbol(f"phi^{place}")
+                names[sigma[L].prime(rho_j)] = sigma[L].prime(sympy.Symbol(f"rho^{place}"))
         C += sum((phi[j] - Y[i, j]) ** 2 for j in range(n[-1]))
-    return C / (2 * X.shape[1])
+    return C / (2 * X.shape[1]), names
+
+
+def _by_path(sympy: Any, derivative: Any) -> Any:
+    """Return a derivative as a sum over paths, phi^l - y kept together in each."""
+    errors = {
+        difference: sympy.Dummy(str(difference))
+        for difference in derivative.atoms(sympy.Add)
+        if all(isinstance(part, sympy.Symbol) or part.is_Mul for part in difference.args)
+        and any(str(part).startswith("-y") for part in difference.args)
+    }
+    back = {dummy: difference for difference, dummy in errors.items()}
+    return sympy.expand(derivative.xreplace(errors)).xreplace(back)
 
 
 def _unknown(sympy: Any, L: int) -> Any:
@@ -176,6 +231,9 @@ def _unknown(sympy: Any, L: int) -> Any:
 
     class Unknown:
         function = named
+
+        def prime(self, rho: Any) -> Any:
+            return prime(rho)
 
         def sigma(self, rho: Array) -> Array:
             return np.asarray(np.frompyfunc(named, 1, 1)(rho))

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from chainrule import __version__
-from chainrule.cli import bench, info, predict, train
+from chainrule.cli import bench, check, explain, info, predict, train
 from chainrule.cli.console import INTERRUPTED, Failure
 from chainrule.errors import DivergenceError, FileFormatError, InputError, MissingExtraError
 
@@ -39,6 +39,8 @@ app = typer.Typer(
 )
 app.command()(train.train)
 app.command()(predict.predict)
+app.command()(explain.explain)
+app.command()(check.check)
 app.command()(info.info)
 app.command()(info.costs)
 app.command()(info.prove)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from chainrule.tables.columns import Column
 from chainrule.tables.preparing import Prepared, Preprocessing, load, prepare, save
-from chainrule.tables.reading import is_parquet, looks_like_values, read, to_csv, write
+from chainrule.tables.reading import is_parquet, looks_like_values, parse, read, to_csv, write
 from chainrule.tables.targets import TASKS, Target, confusions, describe
 
 __all__ = [
     "TASKS", "Column", "Prepared", "Preprocessing", "Target", "confusions", "describe",
-    "is_parquet", "load", "looks_like_values", "prepare", "read", "save", "to_csv", "write",
+    "is_parquet", "load", "looks_like_values", "parse", "prepare", "read", "save", "to_csv",
+    "write",
 ]  # fmt: skip

@@ -63,6 +63,17 @@ def read(path: str | os.PathLike[str], text: Collection[str] = ()) -> pl.DataFra
     return frame
 
 
+def parse(content: bytes, name: str, text: Collection[str] = ()) -> pl.DataFrame:
+    """Return the table of a CSV file's content; `name` is what errors call it.
+
+    Raises
+    ------
+    InputError
+        As `read`.
+    """
+    return _csv(Path(name), content, text)
+
+
 def looks_like_values(names: Sequence[str]) -> bool:
     """Return whether column names are numbers, so that a file seems to lack its header.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import textwrap
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +13,9 @@ from chainrule.cost import BatchCost
 from chainrule.counting import Tally, UncountedCost, plain
 from chainrule.errors import require_choice
 from chainrule.numerics import Array
+
+# Each takes some microseconds, only to be counted.
+_MOST_COUNTED_PATHS = 500
 
 
 class Step(NamedTuple):
@@ -45,10 +46,20 @@ class Trace:
     lambda_: list[Any]
     grad_W: list[Any]
     grad_B: list[Any]
+    sigma_prime: list[Any]
+    """sigma'(rho); at the output None where lambda^l has a closed form instead."""
+    output_lambda: Array
+    """dC/drho^l, in whichever form."""
+    Y: Array
+    """The targets, of shape (n_targets, n)."""
     steps: list[Step]
+    backward_multiplications: dict[str, int | None]
+    """Of the backward pass, in each form; None for `paths` where there are too many."""
     layer_sizes: tuple[int, ...]
     activations: tuple[str, ...]
     loss_name: str
+    weighted: bool
+    """Whether the samples have weights in C."""
 
     @property
     def multiplications(self) -> int:
@@ -61,52 +72,38 @@ class Trace:
         return int(self.phi[0].shape[1])
 
     def __str__(self) -> str:
-        lines = [
-            f"Backpropagation in the {self.form} form: {notation.FORMS[self.form]}",
-            f"network {'-'.join(map(str, self.layer_sizes))} ({', '.join(self.activations)}), "
-            f"loss {self.loss_name}, {self.n_samples} sample{'s' * (self.n_samples != 1)} "
-            "(columns)",
-        ]
-        backward = False
-        lines += ["", "forward pass"]
-        for step in self.steps:
-            if not backward and step.symbol not in ("phi", "rho", "C"):
-                backward = True
-                lines += ["", "backward pass"]
-            name = notation.label(step.symbol, step.layer)
-            number = "" if step.equation == "definition" else f"({step.equation})"
-            shape = "x".join(map(str, np.shape(step.value))) or "scalar"
-            lines.append(f"  {name:<9}{number:<8}{shape}")
-            text = np.array2string(
-                np.asarray(step.value), precision=5, threshold=40, edgeitems=3, max_line_width=88
-            )
-            lines.append(textwrap.indent(text, " " * 6))
-        lines += ["", f"{self.multiplications:,} multiplications"]
-        return "\n".join(lines)
+        from chainrule.tracing import text
+
+        return text.plain(text.pages(self, 100))
+
+    def _repr_html_(self) -> str:
+        from chainrule.tracing import html
+
+        return html.fragment(self)
 
     def to_json(self) -> str:
-        """Return everything as JSON: the form, the network, and the steps with their values."""
-        steps = [
-            {
-                "equation": step.equation,
-                "symbol": step.symbol,
-                "layer": step.layer,
-                "shape": list(np.shape(step.value)),
-                "multiplications": step.multiplications,
-                "value": np.asarray(step.value).tolist(),
-            }
-            for step in self.steps
-        ]
-        record = {
-            "form": self.form,
-            "layer_sizes": list(self.layer_sizes),
-            "activations": list(self.activations),
-            "loss_function": self.loss_name,
-            "loss": self.loss,
-            "multiplications": self.multiplications,
-            "steps": steps,
-        }
-        return json.dumps(record)
+        """Return everything as JSON; `docs/explain.md` has the schema.
+
+        Returns
+        -------
+        str
+            Numbers have all their digits; what is not finite is null.
+        """
+        from chainrule.tracing import record
+
+        return record.dumps(record.of(self))
+
+    def to_latex(self) -> str:
+        """Return a LaTeX document that compiles as it is: the equations and their matrices."""
+        from chainrule.tracing import latex
+
+        return latex.document(self)
+
+    def to_html(self) -> str:
+        """Return one page that needs nothing else: no network, no other file."""
+        from chainrule.tracing import html
+
+        return html.page(self)
 
 
 def trace(
@@ -170,10 +167,25 @@ def trace(
     options: dict[str, Any] = {"limit": limit} if form == "paths" else {}
     # as in the engines: what overflows shows in the values
     with np.errstate(over="ignore", invalid="ignore"):
-        q = equations.forward(W, B, layers, tally.array(dense.astype(dtype).T), tally)
+        X = tally.array(dense.astype(dtype).T)
+        q = equations.forward(W, B, layers, X, tally)
         loss = float(cost.value(plain(q.rho[-1]), plain(q.phi[-1])))
         n_forward = len(q.order)
         equations.BACKWARD[form](q, W, layers, UncountedCost(cost, tally), **options)
+
+        closed_form = cost.lambda_(plain(q.rho[-1]), plain(q.phi[-1]))
+        sigma_prime = [None] + [
+            sigma[L].slope(plain(q.rho[L]), plain(q.phi[L]))
+            if L < q.l or closed_form is None
+            else None
+            for L in range(1, q.l + 1)
+        ]
+        if closed_form is None:
+            closed_form = plain(q.omega[-1]) * sigma_prime[-1]
+        counts = {
+            name: _count(name, X.shape[1], W, B, layers, X[:, :1], cost, tally)
+            for name in equations.BACKWARD
+        }
 
     values = {
         symbol: [plain(value) for value in getattr(q, symbol)]
@@ -193,8 +205,27 @@ def trace(
         W=[plain(value) for value in W],
         B=[plain(value) for value in B],
         **values,
+        sigma_prime=sigma_prime,
+        output_lambda=closed_form,
+        Y=data.Y.astype(dtype).T,
         steps=steps,
+        backward_multiplications=counts,
         layer_sizes=architecture.layer_sizes,
         activations=tuple(a.name for a in architecture.activations),
         loss_name=architecture.loss.name,
+        weighted=weight is not None,
     )
+
+
+def _count(
+    form: str, n: int, W: Any, B: Any, sigma: Any, x: Array, cost: BatchCost, tally: Tally
+) -> int | None:
+    """Return the multiplications of one backward pass: n times those of one sample."""
+    sizes = [len(x), *(len(w) for w in W[1:])]
+    if form == "paths" and equations.count_paths(sizes) > _MOST_COUNTED_PATHS:
+        return None
+    one = BatchCost(cost.loss, cost.activation, cost.Y[:1])
+    q = equations.forward(W, B, sigma, x)
+    before = tally.multiplications
+    equations.BACKWARD[form](q, W, sigma, UncountedCost(one, tally))
+    return n * (tally.multiplications - before)

@@ -1,0 +1,480 @@
+"""The glass box: the same numbers in the terminal, on the page, in LaTeX and in JSON."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import chainrule as cr
+from chainrule import batches, equations, loading, tables
+from chainrule.cost import BatchCost
+from chainrule.tracing import cells, follow, html, latex, record, text
+from tests.test_cli import Run, iris, one_sentence, run
+
+__all__ = ["iris", "run"]  # fixtures
+
+FORMS = ["paths", "omega", "lambda"]
+CASES = [
+    ("identity", "squared_error"),
+    ("softmax", "cross_entropy"),
+    ("softmax", "squared_error"),
+    ("sigmoid", "binary_cross_entropy"),
+]
+
+
+def network(output: str = "identity", loss: str = "squared_error", **more: Any) -> cr.Network:
+    net = cr.Network([2, 3, 4, 2], "tanh", output, loss, **{"dtype": "float64", **more})
+    net.parameters[:] = np.random.default_rng(1).normal(size=net.n_parameters)
+    return net
+
+
+def trace(output: str, loss: str, form: str = "lambda", n: int = 1) -> Any:
+    rng = np.random.default_rng(0)
+    return cr.trace(network(output, loss), rng.normal(size=(n, 2)), rng.dirichlet([1, 1], n), form)
+
+
+class Page(HTMLParser):
+    """The tables of a page by the id of their section, and whether its elements close."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.section = ""
+        self.tables: dict[str, list[list[list[tuple[str, str]]]]] = {}
+        self.title = ""
+        self.data = ""
+        self.feed(content)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if "id" in given:
+            self.ids.append(given["id"] or "")
+        if tag == "a":
+            self.links.append(given["href"] or "")
+        if tag == "meta":
+            return
+        self.open.append(tag)
+        if tag == "section":
+            self.section = given.get("id") or "path"
+        if tag == "table" and "matrix" in (given.get("class") or ""):
+            self.tables.setdefault(self.section, []).append([])
+        elif tag == "tr" and self.tables.get(self.section):
+            self.tables[self.section][-1].append([])
+        self.title = given.get("title") or ""
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "td" and self.tables.get(self.section):
+            rows = self.tables[self.section][-1]
+            if rows:
+                rows[-1].append((data, self.title))
+        if self.open and self.open[-1] == "script":
+            self.data += data
+
+
+def computed(output: str, loss: str, form: str, n: int) -> Any:
+    """Run `equations.py` itself on plain arrays."""
+    net = network(output, loss)
+    rng = np.random.default_rng(0)
+    given = batches.data(net.architecture, rng.normal(size=(n, 2)), rng.dirichlet([1, 1], n))
+    W, B, sigma = net.architecture.for_equations(net.parameters)
+    q = equations.forward(W, B, sigma, given.X.T)
+    cost = BatchCost(net.architecture.loss, net.architecture.activations[-1], given.Y)
+    return equations.BACKWARD[form](q, W, sigma, cost)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("output", "loss"), CASES)
+def test_all_forms_of_output_have_the_numbers_of_the_equations(
+    output: str, loss: str, form: str, n: int
+) -> None:
+    t, q = trace(output, loss, form, n), computed(output, loss, form, n)
+    written = json.loads(t.to_json())["steps"]
+    page = Page(t.to_html())
+    spelled = t.to_latex()
+    printed = str(t)
+    for step in written:
+        if step["layer"] is None:
+            continue
+        value = np.asarray(getattr(q, step["symbol"])[step["layer"]])
+        # JSON has every bit
+        np.testing.assert_array_equal(np.array(step["value"]), value)
+        # so have the titles on the page, whose text is what the terminal prints
+        (*_, shown) = page.tables[f"{step['symbol']}-{step['layer']}"]
+        titles = np.array([[float(title) for _, title in row] for row in shown])
+        np.testing.assert_array_equal(titles, cells.as_matrix(value))
+        for row, exact in zip(shown, cells.as_matrix(value), strict=True):
+            numbers = [cells.number(entry) for entry in exact]
+            assert [entry for entry, _ in row] == numbers
+            assert re.search(r"\s+".join(map(re.escape, numbers)) + r"\s*[⎤⎥⎦\]]", printed)
+            assert " & ".join(map(latex.number, numbers)) in spelled
+    assert json.loads(page.data) == json.loads(t.to_json())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_terminal_shows_every_step_in_order(form: str) -> None:
+    t = trace("softmax", "cross_entropy", form)
+    lines = str(t).splitlines()
+    assert lines[0] == "2-3-4-2 (tanh, tanh, softmax), loss cross_entropy, 1 sample"
+    assert lines[-1].startswith(f"{t.multiplications:,} multiplications: ")
+    assert lines.index("Forward pass") < lines.index("Backward pass")
+    numbers = [line.split(")")[0][1:] for line in lines if line.startswith("(")]
+    assert numbers == [step.equation for step in t.steps if step.equation != "definition"]
+    assert sum("the derivation's assumption ends" in line for line in lines) == 1
+    assert [line.split()[0] for line in lines[3:6]] == [
+        ">" if form == name else name for name in FORMS
+    ]
+
+
+def test_the_counts_of_the_forms_are_counted() -> None:
+    counts = {form: trace("identity", "squared_error", form, 3) for form in FORMS}
+    for form, t in counts.items():
+        backward = [s.multiplications for s in t.steps if s.symbol not in ("rho", "phi", "C")]
+        for other in counts.values():
+            assert other.backward_multiplications[form] == sum(backward)
+    wide = cr.Network([50, 50, 50])
+    assert cr.trace(wide, np.zeros((1, 50)), np.zeros((1, 50))).backward_multiplications == {
+        "paths": None,
+        "omega": 2 * 2 * 2500 + 3 * 100,
+        "lambda": 2 * 2 * 2500 + 100,
+    }
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_lines_keep_to_the_width(width: int) -> None:
+    net = cr.Network([30, 20, 10], output_activation="softmax", loss="cross_entropy")
+    t = cr.trace(net, np.ones((1, 30)), [3])
+    for line in text.plain(text.pages(t, width)).splitlines():
+        assert len(line) <= width
+
+
+def test_large_matrices_are_abbreviated_with_their_shape() -> None:
+    net = cr.Network([300, 200, 10])
+    t = cr.trace(net, np.arange(300.0)[None, :], np.zeros((1, 10)))
+    lines = str(t).splitlines()
+    (shape,) = (line for line in lines if "∂C/∂W¹" in line)
+    assert shape.endswith("200 x 300")
+    place = lines.index(shape)
+    assert len([line for line in lines[place : place + 9] if "⋯" in line]) == 6
+    assert len(t.to_html()) < 100_000
+    assert "application/json" not in t.to_html()
+
+
+def test_what_is_not_finite_is_shown_and_is_null_in_json() -> None:
+    net = cr.Network([1, 1], dtype="float32")
+    net.weights[0] = [[1e30]]
+    t = cr.trace(net, [[1e30]], [[0.0]])
+    assert json.loads(t.to_json())["loss"] is None
+    for shown in (str(t), t.to_html(), t.to_latex()):
+        assert "inf" in shown
+
+
+# The page.
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_page_needs_nothing_else(form: str) -> None:
+    t = trace("softmax", "cross_entropy", form)
+    content = html.page(t, follow(t, 1, 1, 1))
+    for outside in ("http", "src=", "@import", "url(", "<link"):
+        assert outside not in content
+    page = Page(content)
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    assert {"A1", "A2", "A3", "B1", "B2", "B3", "paths", "weight"} <= set(page.ids)
+    assert "script" not in t._repr_html_()
+
+
+def test_names_on_the_page_are_escaped() -> None:
+    own = cr.Activation("<b>&", np.tanh, lambda x: 1 - np.tanh(x) ** 2)
+    t = cr.trace(cr.Network([1, 1, 1], own), [[1.0]], [[0.0]])
+    assert "<b>" not in t.to_html().replace('id="trace">', "")[: t.to_html().index("<script")]
+    Page(t.to_html())
+
+
+# LaTeX.
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("output", "loss"), CASES)
+def test_latex_is_balanced_and_uses_amsmath_alone(output: str, loss: str, form: str) -> None:
+    t = trace(output, loss, form, 2)
+    content = latex.document(t, follow(t, 1, 1, 1))
+    assert re.findall(r"\\usepackage(?:\[.*?\])?\{(\w+)\}", content) == ["amsmath"]
+    opened: list[str] = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+\*?)\}", content):
+        if kind == "begin":
+            opened.append(name)
+        else:
+            assert opened.pop() == name
+    assert opened == []
+    assert content.count("{") == content.count("}")
+    assert content.count(r"\left") == content.count(r"\right")
+    assert content.isascii()
+    for matrix in re.findall(r"\\begin\{bmatrix\}(.*?)\\end\{bmatrix\}", content):
+        assert len({row.count("&") for row in matrix.split(r"\\")}) == 1
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no LaTeX here")
+def test_latex_compiles(tmp_path: Path) -> None:
+    t = trace("softmax", "cross_entropy", "omega", 2)
+    (tmp_path / "a.tex").write_text(latex.document(t, follow(t, 1, 2, 1)))
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"],
+        cwd=tmp_path, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert b"Overfull" not in done.stdout
+
+
+# One weight.
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("output", "loss"), CASES)
+def test_the_paths_of_every_weight_sum_to_what_a3_and_b3_give(
+    output: str, loss: str, form: str, n: int
+) -> None:
+    t = trace(output, loss, form, n)
+    for L, gradient in enumerate(t.grad_W[1:], 1):
+        for j, k in np.ndindex(gradient.shape):
+            found = follow(t, L, j + 1, k + 1)
+            assert found.paths is not None
+            assert found.n_paths == len(found.paths) == [8, 2, 1][L - 1]
+            assert found.total == pytest.approx(gradient[j, k], rel=1e-12)
+            for value in found.gradients.values():
+                assert value == pytest.approx(gradient[j, k], rel=1e-12)
+            for path in found.paths:
+                product = np.prod([np.broadcast_to(f.value, n) for f in path.factors], axis=0)
+                np.testing.assert_allclose(path.product, product, rtol=1e-12)
+                assert path.units[-1] == j + 1
+            assert len({path.units for path in found.paths}) == found.n_paths
+
+
+def test_each_factor_of_a_path_is_the_derivative_that_it_says() -> None:
+    """From the cost down, each derivative is by what the next one is of."""
+    t = trace("identity", "squared_error")
+    (first, *_) = follow(t, 1, 3, 2).paths or ()
+    chain = []
+    for factor in first.factors:
+        match = re.fullmatch(r"\\frac\{\\partial (.*)\}\{\\partial (.*)\}", factor.derivative)
+        assert match
+        chain.append(match.groups())
+    assert chain[0][0] == "C"
+    assert all(by == of for (_, by), (of, _) in itertools.pairwise(chain))
+    assert chain[-1][1] == "W^{1}_{3,2}"
+
+
+def test_too_many_paths_are_counted_and_not_listed() -> None:
+    t = cr.trace(cr.Network([5, 40, 40, 10]), np.ones((1, 5)), np.zeros((1, 10)))
+    assert follow(t, 1, 1, 1).n_paths == 400
+    found = follow(t, 1, 1, 1, limit=399)
+    assert (found.n_paths, found.paths, found.total) == (400, None, None)
+    gradient = pytest.approx(t.grad_W[1][0, 0])
+    assert found.gradients == {"A3": gradient, "B3": gradient}
+    printed = text.plain(text.weight(found))
+    assert "400 paths to the cost" in printed
+    assert "too many to list" in printed
+    assert json.loads(record.dumps(record.of(t, found)))["weight"]["paths"] is None
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ((0, 1, 1), "there is no layer 0: .* layers 1 to 3"),
+        ((4, 1, 1), "there is no layer 4"),
+        ((1, 4, 1), "no entry 4,1: it has 3 rows and 2 columns"),
+        ((1, 1, 0), "no entry 1,0"),
+    ],
+)
+def test_a_weight_that_is_not_there_is_refused(place: tuple[int, int, int], message: str) -> None:
+    with pytest.raises(cr.InputError, match=message):
+        follow(trace("identity", "squared_error"), *place)
+
+
+# The command.
+
+
+def test_it_explains_a_small_network_without_any_option(run: Run) -> None:
+    code, out, err = run("explain")
+    assert (code, err) == (0, "")
+    assert "1 random sample, seed 0" in out
+    assert "2-3-1 (tanh, identity), loss squared_error, 1 sample" in out
+    assert "\x1b" not in out
+
+
+def test_the_command_shows_what_python_does(run: Run) -> None:
+    out = run("explain", "2-3-1", "--x", "0.5,-1", "--y", "1", "--json", "--form", "omega")[1]
+    net = cr.Network([2, 3, 1], activation="tanh", dtype="float64", seed=0)
+    assert json.loads(out) == json.loads(cr.trace(net, [[0.5, -1]], [[1]], "omega").to_json())
+
+
+def test_a_row_of_a_raw_table_goes_through_the_models_preprocessing(run: Run, iris: str) -> None:
+    run("train", iris, "--target", "species", "-o", "m.safetensors", "--epochs", "3")
+    found = json.loads(run("explain", "m.safetensors", "--data", iris, "--row", "149", "--json")[1])
+    predicted = pl.read_csv(run("predict", "m.safetensors", iris)[1].encode()).row(149)
+    phi = [step["value"] for step in found["steps"] if step["symbol"] == "phi"]
+    np.testing.assert_allclose(np.ravel(phi[-1]), predicted[1:], rtol=1e-5)
+    assert found["y"] == [[0], [0], [1]]
+    x = ",".join(map(str, pl.read_csv(iris).row(149)[:4]))
+    arguments = ("explain", "m.safetensors", "--x", x, "--y", "virginica", "--json")
+    assert json.loads(run(*arguments)[1]) == found
+    net, preprocessing = tables.load("m.safetensors")
+    assert preprocessing is not None
+    X, _ = preprocessing.encode(pl.read_csv(iris))
+    np.testing.assert_array_equal(found["steps"][0]["value"], X[149:150].T)
+    assert net.dtype == found["dtype"]
+
+
+def test_several_rows_are_columns(run: Run, iris: str) -> None:
+    run("train", iris, "--target", "species", "-o", "m.safetensors", "--epochs", "1")
+    for rows, n in (("0:3", 3), ("5", 1), ("1,7", 2)):
+        arguments = ("explain", "m.safetensors", "--data", iris, "--row", rows, "--json")
+        assert json.loads(run(*arguments)[1])["n_samples"] == n
+
+
+def test_a_network_saved_without_a_table_takes_its_columns_in_order(run: Run) -> None:
+    cr.Network([2, 3, 1], "tanh").save("n.safetensors")
+    Path("t.csv").write_text("a,b,y\n1,2,3\n4,5,6\n")
+    found = json.loads(
+        run("explain", "n.safetensors", "--data", "t.csv", "--row", "1", "--json")[1]
+    )
+    assert found["steps"][0]["value"] == [[4], [5]]
+    assert found["y"] == [[6]]
+    Path("x.csv").write_text("a,b\n1,2\n")
+    assert "give it with --y" in run("explain", "n.safetensors", "--data", "x.csv")[2]
+    assert run("explain", "n.safetensors", "--data", "x.csv", "--y", "2")[0] == 0
+    assert loading.load("n.safetensors").layer_sizes == (2, 3, 1)
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "hinge", "gaussian_nll", "quantile(0.3)"])
+def test_a_random_sample_suits_the_loss(run: Run, loss: str) -> None:
+    output = "exponential" if loss in ("poisson", "gamma") else "identity"
+    code, _, err = run("explain", "3-4-2", "--loss", loss, "--output-activation", output)
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize("ending", ["html", "tex", "json", "txt"])
+def test_the_ending_of_the_output_file_decides(run: Run, ending: str, tmp_path: Path) -> None:
+    code, out, _ = run("explain", "2-3-1", "-o", f"a.{ending}", "--weight", "1,2,1")
+    assert (code, out) == (0, f"written to a.{ending}\n")
+    content = (tmp_path / f"a.{ending}").read_text()
+    start = {"html": "<!DOCTYPE html>", "tex": r"\documentclass", "json": "{", "txt": "1 random"}
+    assert content.startswith(start[ending])
+    assert [path.name for path in tmp_path.iterdir()] == [f"a.{ending}"]
+
+
+def test_one_weight_is_followed(run: Run) -> None:
+    out = run("explain", "2-2-2", "--weight", "1,2,1")[1]
+    assert "The weight W¹₂₁ from unit 1 of layer 0 to unit 2 of layer 1" in out
+    assert "2 paths to the cost" in out
+    values = re.findall(r"(?:sum|\(A3\)|\(B3\)).*?(-?[\d.]+)$", out, re.M)
+    assert len(values) == 3
+    assert len({float(value) for value in values}) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["2-x"], "there is no file 2-x: name a model file, or the layers"),
+        (["m.safetensors"], "there is no file m.safetensors"),
+        (["2-3-1", "--form", "lamda"], "did you mean 'lambda'"),
+        (["2-3-1", "--weight", "1,2"], "--weight must be L,j,k"),
+        (["2-3-1", "--weight", "3,1,1"], "there is no layer 3"),
+        (["2-3-1", "--x", "1,2,3"], "--x must have 2 inputs"),
+        (["2-3-1", "--x", "1,b", "--y", "1"], "--x must be numbers with commas"),
+        (["2-3-1", "--x", "1,2"], "there is no target: give it with --y"),
+        (["2-3-1", "--x", "1,2", "--y", "1,2"], "--y must have 1 targets"),
+        (["2-3-1", "--row", "0"], "--row is a row of a table"),
+        (["2-3-1", "--data", "t.csv", "--row", "9"], "there is no row 9: the table has 2 rows"),
+        (["2-3-1", "--data", "t.csv", "--row", "x"], "--row takes rows counted from 0"),
+        (["2-3-1", "--data", "t.csv", "--x", "1,2"], "--data and --x are two ways"),
+        (["4-3-1", "--data", "t.csv"], "takes 4 numbers, but t.csv has 3 numeric"),
+        (["2-3-1", "--data", "none.csv"], "there is no file none.csv"),
+        (["2-3-1", "--activation", "tan"], "did you mean 'tanh'"),
+        (["2-0-1"], "positive whole numbers"),
+        (["n.safetensors", "--loss", "huber"], "--loss is for a new network"),
+        (["2-3-1", "--json", "--html"], "two forms of output"),
+        (["2-3-1", "-o", "a.pdf"], "the ending of a.pdf says nothing"),
+        (["2-3-1", "-o", "none/a.html"], "there is no folder none"),
+        (["50-50-50-50", "--form", "paths"], "has 12,755,050 paths"),
+        (["2-3-2", "--output-activation", "softmax", "--y", "5"], "class numbers"),
+    ],
+)
+def test_mistakes_are_one_sentence(run: Run, arguments: list[str], message: str) -> None:
+    Path("t.csv").write_text("a,b,y\n1,2,3\n4,5,6\n")
+    cr.Network([2, 3, 1]).save("n.safetensors")
+    code, out, err = run("explain", *arguments)
+    assert (code, out) == (2, "")
+    assert message in one_sentence(err)
+
+
+def test_mistakes_with_a_models_table_are_one_sentence(run: Run, iris: str) -> None:
+    run("train", iris, "--target", "species", "-o", "m.safetensors", "--epochs", "1")
+    for arguments, message in (
+        (["--x", "1,2", "--y", "setosa"], "must have 4 values"),
+        (["--x", "1,2,3,x", "--y", "setosa"], "must hold numbers"),
+        (["--x", "1,2,3,4", "--y", "rose"], "'rose' is none of the classes of species: setosa"),
+    ):
+        code, _, err = run("explain", "m.safetensors", *arguments)
+        assert code == 2
+        assert message in one_sentence(err)
+
+
+# The documentation.
+
+DOCS = Path(__file__).parent.parent / "docs" / "explain.md"
+BLOCKS = re.findall(r"```console\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+WITH_OUTPUT = [block for block in BLOCKS if "\n" in block.strip() and block.count("$ ") == 1]
+
+
+@pytest.mark.parametrize("block", WITH_OUTPUT, ids=lambda block: block.splitlines()[0][2:])
+def test_the_output_in_the_documentation_is_real(
+    block: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "88")
+    command, _, expected = block.partition("\n")
+    assert command.startswith("$ chainrule ")
+    code, out, err = run(*command.split()[2:])
+    assert (code, err) == (0, "")
+    # nine digits are the same on every machine
+    out, expected = (re.sub(r"(\.\d{9})\d+", r"\1", printed) for printed in (out, expected))
+    for part in expected.split("...\n"):
+        assert part in out
+
+
+def test_the_documentation_shows_output() -> None:
+    assert len(WITH_OUTPUT) == 5
+
+
+def test_the_code_of_the_documentation_runs() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    assert [(c.layer, c.name) for c in found["report"].culprits] == [(2, "wrong")]
+
+
+def test_the_schema_in_the_documentation_is_that_of_the_json() -> None:
+    t = trace("identity", "squared_error")
+    written = record.of(t, follow(t, 1, 1, 1))
+    documented = DOCS.read_text("utf-8").partition("### The JSON")[2].partition("\n## ")[0]
+    weight, step = written["weight"], written["steps"][0]
+    keys = {*written, *step, *weight, *weight["paths"][0], *weight["paths"][0]["factors"][0]}
+    assert keys <= set(re.findall(r"`(\w+)`", documented))
