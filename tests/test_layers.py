@@ -14,6 +14,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "chainrule"
 FLOORS = [
     {"errors"},
     {"notation", "numerics", "naming"},
+    {"notebook"},
     {
         "activations",
         "losses",
@@ -26,10 +27,13 @@ FLOORS = [
     },
     {"architecture", "cost", "equations", "_core"},
     {"engines"},
-    {"batches", "history", "callbacks"},
-    {"training", "tracing", "proof", "files", "interchange"},
+    {"batches"},
+    {"tracing"},
+    {"plots"},  # a history hands on to it
+    {"history", "callbacks"},
+    {"training", "proof", "files", "interchange"},
     {"network", "checks"},
-    {"loading", "together"},
+    {"loading", "together", "diagnosis"},
     {"estimators", "tables", "forms"},
     {"benchmarks"},
     {"cli"},

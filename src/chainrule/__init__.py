@@ -10,10 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chainrule import activations, initializers, losses, optimizers, schedules
+    from chainrule import activations, initializers, losses, optimizers, plots, schedules
     from chainrule.activations import Activation
     from chainrule.callbacks import Callback, EarlyStopping, Progress
     from chainrule.checks import check_gradients
+    from chainrule.diagnosis import diagnose
     from chainrule.errors import (
         ChainruleError,
         DivergenceError,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("activations", "initializers", "losses", "optimizers", "schedules")
+_MODULES = ("activations", "initializers", "losses", "optimizers", "plots", "schedules")
 _NAMES = {
     "Activation": "activations",
     "Callback": "callbacks",
@@ -54,6 +55,7 @@ _NAMES = {
     "Progress": "callbacks",
     "Schedule": "schedules",
     "check_gradients": "checks",
+    "diagnose": "diagnosis",
     "form_costs": "forms",
     "from_sklearn": "loading",
     "from_torch": "loading",
@@ -67,8 +69,8 @@ __all__ = [
     "Activation", "Callback", "ChainruleError", "DivergenceError", "EarlyStopping",
     "FileFormatError", "History", "InputError", "Loss", "MLPClassifier", "MLPRegressor",
     "MissingExtraError", "Network", "Optimizer", "Progress", "Schedule", "activations",
-    "check_gradients", "form_costs", "from_sklearn", "from_torch", "initializers", "load",
-    "losses", "optimizers", "prove", "schedules", "trace", "train_many",
+    "check_gradients", "diagnose", "form_costs", "from_sklearn", "from_torch", "initializers",
+    "load", "losses", "optimizers", "plots", "prove", "schedules", "trace", "train_many",
 ]  # fmt: skip
 
 

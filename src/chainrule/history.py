@@ -11,6 +11,9 @@ from chainrule.errors import MissingExtraError, require_choice
 if TYPE_CHECKING:
     import polars
 
+_ROWS_SHOWN = 5
+"""The last epochs, in a notebook."""
+
 
 @dataclass
 class History:
@@ -35,11 +38,17 @@ class History:
     batch_size: int = 0
     seed: int = 0
     """The seed of shuffling and dropout."""
+    base_learning_rate: float = 0.0
+    """The learning rate that was asked for, before any schedule."""
+    l2: float = 0.0
+    l1: float = 0.0
+    dropout: float = 0.0
     best_epoch: int = 0
     """The epoch, counted from 1, with the lowest monitored loss; 0 before the first."""
     stop_reason: str = ""
-    """Why training ended: ``"epochs"``, ``"early stopping"``, ``"interrupted"``, ``"callback"``; of
-    L-BFGS and Levenberg-Marquardt also ``"converged"`` and ``"evaluations"``."""
+    """Why training ended: ``"epochs"``, ``"early stopping"``, ``"interrupted"``, ``"callback"``,
+    ``"diverged"``; of L-BFGS and Levenberg-Marquardt also ``"converged"`` and
+    ``"evaluations"``."""
 
     @property
     def epochs(self) -> int:
@@ -122,21 +131,25 @@ class History:
         MissingExtraError
             If matplotlib is not installed.
         """
-        try:
-            from matplotlib import pyplot
-        except ImportError:
-            raise MissingExtraError("matplotlib", "plot", "History.plot") from None
-        if ax is None:
-            ax = pyplot.subplots()[1]
-        epochs = range(1, self.epochs + 1)
-        ax.plot(epochs, self.loss, label="training")
-        if self.val_loss:
-            ax.plot(epochs, self.val_loss, label="validation")
-        if self.best_epoch and self.val_loss:
-            ax.axvline(self.best_epoch, color="0.7", linewidth=1, label="best epoch")
-        if all(value > 0 for value in (*self.loss, *self.val_loss)):
-            ax.set_yscale("log")
-        ax.set_xlabel("epoch")
-        ax.set_ylabel("loss")
-        ax.legend()
-        return ax
+        from chainrule import plots
+
+        return plots.loss(self, ax=ax)
+
+    def _repr_html_(self) -> str:
+        from chainrule.notebook import curves, html
+
+        if not self.loss:
+            return html.paragraph("no epochs yet")
+        shown = {"training loss": self.loss, "validation loss": self.val_loss}
+        columns = self.columns()
+        rows = list(zip(*columns.values(), strict=True))[-_ROWS_SHOWN:]
+        ending = f", ended by: {self.stop_reason}" if self.stop_reason else ""
+        best = f", the best was {self.best_epoch}" if self.best_epoch else ""
+        return html.block(
+            curves.losses({name: curve for name, curve in shown.items() if curve}),
+            html.table(list(columns), [[f"{value:.4g}" for value in row] for row in rows]),
+            html.paragraph(
+                f"{self.epochs} epochs in {self.seconds:.2f} s{ending}{best}; {self.optimizer}, "
+                f"batches of {self.batch_size}, {self.engine} engine"
+            ),
+        )

@@ -16,7 +16,7 @@ from chainrule import callbacks as _callbacks
 from chainrule.activations import Activation
 from chainrule.architecture import Architecture, build
 from chainrule.engines import Data
-from chainrule.errors import InputError
+from chainrule.errors import DivergenceError, InputError
 from chainrule.history import History
 from chainrule.initializers import Initializer
 from chainrule.losses import Loss
@@ -122,6 +122,8 @@ class Network:
         """The columns of the data frame that `fit` was given, None if it was an array."""
         self.extra = extra
         """What else its file held, such as the preprocessing of a table; saved again."""
+        self.history: History | None = None
+        """Of its last training in this process, None before; `chainrule.diagnose` reads it."""
         self._loss_checked = not architecture.loss.own
         architecture.check_own_activations()
 
@@ -344,31 +346,35 @@ class Network:
             On Ctrl-C, which ends training and keeps the best weights so far.
         """
         data, names = self._to_train_on(X, Y, sample_weight)
-        return training.fit(
-            self._task(
-                data,
-                names,
-                optimizer=optimizer,
-                learning_rate=learning_rate,
-                epochs=epochs,
-                batch_size=batch_size,
-                validation_data=validation_data,
-                shuffle=shuffle,
-                l2=l2,
-                l1=l1,
-                dropout=dropout,
-                gradient_clip=gradient_clip,
-                schedule=schedule,
-                early_stopping=early_stopping,
-                callbacks=callbacks,
-                verbose=verbose,
-                engine=engine,
-                n_threads=n_threads,
-                seed=seed,
-                checkpoint=checkpoint,
-                resume=resume,
-            )
+        task = self._task(
+            data,
+            names,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            l2=l2,
+            l1=l1,
+            dropout=dropout,
+            gradient_clip=gradient_clip,
+            schedule=schedule,
+            early_stopping=early_stopping,
+            callbacks=callbacks,
+            verbose=verbose,
+            engine=engine,
+            n_threads=n_threads,
+            seed=seed,
+            checkpoint=checkpoint,
+            resume=resume,
         )
+        try:
+            self.history = training.fit(task)
+        except DivergenceError as error:
+            self.history = error.history
+            raise
+        return self.history
 
     def _to_train_on(
         self, X: Any, Y: Any, sample_weight: Any
@@ -437,9 +443,11 @@ class Network:
 
     def copy(self) -> Network:
         """Return a network with the same architecture and a copy of the parameters."""
-        return Network.of(
+        twin = Network.of(
             self.architecture, self.parameters.copy(), copy.deepcopy(self._everything_else())
         )
+        twin.history = copy.deepcopy(self.history)
+        return twin
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a safetensors file, whole or not at all.
@@ -537,6 +545,16 @@ class Network:
         a = self.architecture
         names = ", ".join(activation.name for activation in a.activations)
         return f"<Network {'-'.join(map(str, a.layer_sizes))} ({names}), loss {a.loss.name}>"
+
+    def _repr_html_(self) -> str:
+        from chainrule.notebook import drawing, html
+
+        a = self.architecture
+        names = [activation.name for activation in a.activations]
+        return html.block(
+            drawing.network(a.layer_sizes, names, self.weights, self.feature_names or ()),
+            html.preformatted(self.summary()),
+        )
 
     @property
     def _engine(self) -> engines.Engine[Any]:

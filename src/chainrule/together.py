@@ -108,7 +108,10 @@ def train_many(
         if kind not in checked or a.loss.own:
             checked[kind] = net._to_train_on(X, Y, sample_weight)
         tasks.append(net._task(*checked[kind], n_threads=n_threads, **chosen))
-    return networks, training.fit_many(tasks, n_threads)
+    histories = training.fit_many(tasks, n_threads)
+    for net, history in zip(networks, histories, strict=True):
+        net.history = history
+    return networks, histories
 
 
 def _for_each(name: str, value: Any, n: int) -> list[Any]:

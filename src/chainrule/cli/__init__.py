@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from chainrule import __version__
-from chainrule.cli import bench, check, explain, info, predict, train
+from chainrule.cli import bench, check, diagnose, explain, info, predict, train
 from chainrule.cli.console import INTERRUPTED, Failure
 from chainrule.errors import DivergenceError, FileFormatError, InputError, MissingExtraError
 
@@ -42,6 +42,7 @@ app.command()(predict.predict)
 app.command()(explain.explain)
 app.command()(check.check)
 app.command()(info.info)
+app.command()(diagnose.diagnose)
 app.command()(info.costs)
 app.command()(info.prove)
 app.command()(bench.bench)

@@ -55,6 +55,27 @@ def predict(
 def _plain(net: Network, frame: polars.DataFrame) -> polars.DataFrame:
     """Predict with a network that was saved without a table: from the numeric columns."""
     import polars as pl
+
+    outputs: Array = net.predict(plain_inputs(net, frame))
+    columns: dict[str, Array] = {}
+    if net.architecture.activations[-1].name == "softmax":
+        columns["prediction"] = outputs.argmax(axis=1)
+        columns |= {f"probability_{i}": outputs[:, i] for i in range(outputs.shape[1])}
+    elif outputs.shape[1] == 1:
+        columns["prediction"] = outputs[:, 0]
+    else:
+        columns = {f"prediction_{i}": outputs[:, i] for i in range(outputs.shape[1])}
+    return pl.DataFrame(columns)
+
+
+def plain_inputs(net: Network, frame: polars.DataFrame) -> polars.DataFrame:
+    """Return the inputs of a network that was saved without a table: the numeric columns.
+
+    Raises
+    ------
+    InputError
+        If they are not as many as the network takes.
+    """
     import polars.selectors as cs
 
     from chainrule.tables import looks_like_values
@@ -76,13 +97,4 @@ def _plain(net: Network, frame: polars.DataFrame) -> polars.DataFrame:
         )
     if ignored:
         warn(f"not used: {listing(ignored)}")
-    outputs: Array = net.predict(numeric)
-    columns: dict[str, Array] = {}
-    if net.architecture.activations[-1].name == "softmax":
-        columns["prediction"] = outputs.argmax(axis=1)
-        columns |= {f"probability_{i}": outputs[:, i] for i in range(outputs.shape[1])}
-    elif outputs.shape[1] == 1:
-        columns["prediction"] = outputs[:, 0]
-    else:
-        columns = {f"prediction_{i}": outputs[:, i] for i in range(outputs.shape[1])}
-    return pl.DataFrame(columns)
+    return numeric

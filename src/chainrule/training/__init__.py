@@ -59,7 +59,6 @@ def fit_many(tasks: Sequence[Task], n_threads: int | None) -> list[History]:
     monitors = [_monitor(task) for task in tasks]
 
     def diverged(i: int, error: DivergenceError) -> None:
-        monitors[i].history.stop_reason = "diverged"
         warn(f"network {i} of {len(tasks)}: {error}")
 
     with engines.limited(n_threads):
@@ -123,6 +122,10 @@ def _monitor(task: Task) -> Monitor:
         optimizer=settings.optimizer.name,
         batch_size=settings.batch_size,
         seed=settings.seed,
+        base_learning_rate=settings.learning_rate,
+        l2=settings.regularization.l2,
+        l1=settings.regularization.l1,
+        dropout=settings.regularization.dropout,
     )
     return Monitor(
         task.architecture, task.parameters, history, chosen, task.validation,

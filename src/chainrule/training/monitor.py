@@ -135,6 +135,7 @@ class Monitor:
             f"training diverged in epoch {history.epochs + 1} of {self.progress.epochs}: the "
             f"{what} became {value}; the network has its best weights, {kept}. Try {self.advice}"
         )
+        history.stop_reason = "diverged"
         error.history = history
         raise error
 
