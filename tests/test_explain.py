@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ import chainrule as cr
 from chainrule import batches, equations, loading, tables
 from chainrule.cost import BatchCost
 from chainrule.tracing import cells, follow, html, latex, record, text
-from tests.test_cli import Run, iris, one_sentence, run
+from tests.test_cli import PROGRAM, Run, iris, one_sentence, run
 
 __all__ = ["iris", "run"]  # fixtures
 
@@ -199,6 +200,7 @@ def test_the_page_needs_nothing_else(form: str) -> None:
     assert {link[1:] for link in page.links} <= set(page.ids)
     assert {"A1", "A2", "A3", "B1", "B2", "B3", "paths", "weight"} <= set(page.ids)
     assert "script" not in t._repr_html_()
+    assert "body" not in t._repr_html_()  # a notebook's own
 
 
 def test_names_on_the_page_are_escaped() -> None:
@@ -280,6 +282,16 @@ def test_each_factor_of_a_path_is_the_derivative_that_it_says() -> None:
     assert chain[0][0] == "C"
     assert all(by == of for (_, by), (of, _) in itertools.pairwise(chain))
     assert chain[-1][1] == "W^{1}_{3,2}"
+
+
+def test_a_sum_has_as_many_digits_as_the_network() -> None:
+    for dtype, n in (("float32", 6), ("float64", 15)):
+        t = cr.trace(network(dtype=dtype), [[0.3, -0.7]], [[1.0, 0.0]])
+        found = follow(t, 1, 1, 1)
+        assert found.total is not None
+        digits = found.spelled(found.total).lstrip("-0.")
+        assert n - 2 <= len(digits) <= n
+        assert found.spelled(found.total) in text.plain(text.weight(found))
 
 
 def test_too_many_paths_are_counted_and_not_listed() -> None:
@@ -371,6 +383,15 @@ def test_a_random_sample_suits_the_loss(run: Run, loss: str) -> None:
     assert (code, err) == (0, "")
 
 
+def test_an_old_encoding_of_the_terminal_is_no_obstacle() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    for option, wanted in ((), b"= ? 0.13?"), (("--html",), "φ".encode()):
+        command = [*PROGRAM, "explain", "2-3-1", *option]
+        done = subprocess.run(command, env=environment, capture_output=True, check=True)
+        assert wanted in done.stdout
+        assert done.stderr == b""
+
+
 @pytest.mark.parametrize("ending", ["html", "tex", "json", "txt"])
 def test_the_ending_of_the_output_file_decides(run: Run, ending: str, tmp_path: Path) -> None:
     code, out, _ = run("explain", "2-3-1", "-o", f"a.{ending}", "--weight", "1,2,1")
@@ -387,7 +408,8 @@ def test_one_weight_is_followed(run: Run) -> None:
     assert "2 paths to the cost" in out
     values = re.findall(r"(?:sum|\(A3\)|\(B3\)).*?(-?[\d.]+)$", out, re.M)
     assert len(values) == 3
-    assert len({float(value) for value in values}) == 1
+    for value in values:
+        assert float(value) == pytest.approx(float(values[0]), rel=1e-13)
 
 
 @pytest.mark.parametrize(

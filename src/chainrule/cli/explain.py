@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import sys
@@ -87,6 +88,8 @@ def explain(
         return
     content = _rendered(kind, trace, found)
     if output is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # as the page says it is
         say(content)
     else:
         _write(output, content)
@@ -143,7 +146,7 @@ def _print(lines: Iterable[Line], output: Path | None) -> None:
 
         _write(output, text.plain(iter(lines)) + "\n")
         return
-    if hasattr(sys.stdout, "reconfigure"):
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # an old encoding may lack the letters
     console = terminal()
     if console is None:

@@ -22,6 +22,12 @@ _OPERATORS = {"=", "+", "-", ",", "*", r"\circ", r"\cdot", r"\ldots", r"\sum", r
 _MOST_NUMBERS = 50_000
 """Of a larger trace the page does not hold the JSON too."""
 _MOST_PATHS = 200
+# of a page alone: a notebook has a background of its own
+_BODY = """<style>
+body { margin: 0; }
+@media (prefers-color-scheme: dark) { body { background: #14171b; } }
+</style>
+"""
 
 
 def page(trace: Trace, weight: WeightPaths | None = None) -> str:
@@ -35,7 +41,7 @@ def page(trace: Trace, weight: WeightPaths | None = None) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Backpropagation in {sizes}</title>\n</head>\n<body>\n"
+        f"<title>Backpropagation in {sizes}</title>\n{_BODY}</head>\n<body>\n"
         f"{fragment(trace, weight)}{_derivation()}{data}</body>\n</html>\n"
     )
 
@@ -211,9 +217,9 @@ def _weight(found: WeightPaths) -> Iterator[str]:
         yield f"<p>And {len(paths) - _MOST_PATHS:,} more, which are in the sum.</p>\n"
     yield '<table class="forms">'
     if found.total is not None:
-        yield f"<tr><td>sum over the paths</td><td>{found.total!r}</td></tr>\n"
+        yield f"<tr><td>sum over the paths</td><td>{found.spelled(found.total)}</td></tr>\n"
     for number, value in found.gradients.items():
-        yield f"<tr><td>by {_number(number)}</td><td>{value!r}</td></tr>\n"
+        yield f"<tr><td>by {_number(number)}</td><td>{found.spelled(value)}</td></tr>\n"
     yield "</table>\n"
 
 

@@ -167,10 +167,10 @@ def _weight(found: WeightPaths) -> Iterator[str]:
         yield f"And {len(found.paths) - _WIDEST:,} more.\n"
     yield r"\begin{align*}"
     if found.total is not None:
-        yield rf"  \text{{sum over all paths}} &= {number(format(found.total, '.12g'))} \\"
+        yield rf"  \text{{sum over all paths}} &= {number(found.spelled(found.total))} \\"
     by = rf"\frac{{\partial C}}{{\partial {found.latex}}}"
     yield " \\\\\n".join(
-        rf"  {by} \text{{ by {name}}} &= {number(format(value, '.12g'))}"
+        rf"  {by} \text{{ by {name}}} &= {number(found.spelled(value))}"
         for name, value in found.gradients.items()
     )
     yield "\\end{align*}\n"

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from chainrule.tracing.weight import Path, WeightPaths
 
 _INDENT = 9
-_FEW = 2
-"""The columns of a matrix where there is little room."""
+_FEW = (3, 2)
+"""The columns of a matrix where there is little room, and less."""
 
 
 def plain(lines: Iterable[Line]) -> str:
@@ -88,9 +88,9 @@ def weight(found: WeightPaths, most: int = 12) -> Iterator[Line]:
         yield [(f"  ... and {len(found.paths) - most:,} more", "dim")]
     yield []
     if found.total is not None:
-        yield [(f"  {'sum':<8}", "title"), (f"{found.total:.15g}", "grad_W")]
+        yield [(f"  {'sum':<8}", "title"), (found.spelled(found.total), "grad_W")]
     for number, value in found.gradients.items():
-        yield [(f"  ({number})    ", "number"), *by, (f" = {value:.15g}", "grad_W")]
+        yield [(f"  ({number})    ", "number"), *by, (f" = {found.spelled(value)}", "grad_W")]
 
 
 def _path(path: Path, found: WeightPaths, in_full: bool) -> Iterator[Line]:
@@ -158,7 +158,7 @@ def _statement(statement: statements.Statement, known: Values, width: int) -> It
     result = matrix(value, symbol) if symbol != "C" else word(cells.number(float(value)), symbol)
     block = beside([word("= "), result])
     if _has_operands(statement, known):
-        for most in (cells.MOST, _FEW):
+        for most in (cells.MOST, *_FEW):
             operands = formula(statement.right, known, most)
             whole = beside([word("= "), operands, word(" = "), result])
             if whole.width + _INDENT <= width:

@@ -135,7 +135,8 @@ def trace(
     -------
     Trace
         ``phi``, ``rho``, ``omega``, ``lambda_``, ``grad_W``, ``grad_B`` by L, ``loss``,
-        ``steps``, ``multiplications``.
+        ``steps``, ``multiplications``; it prints as text, and has ``to_html()``,
+        ``to_latex()`` and ``to_json()``.
 
     Raises
     ------

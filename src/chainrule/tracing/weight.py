@@ -58,6 +58,12 @@ class WeightPaths:
     """The sum of the products over paths and samples; None without paths."""
     gradients: dict[str, float]
     """The entry of dC/dW^L by equation: A3 and B3."""
+    digits: int
+    """How many digits of these the network's dtype has."""
+
+    def spelled(self, value: float) -> str:
+        """Return the sum or a gradient with as many digits as mean something."""
+        return format(value, f".{self.digits}g")
 
     @property
     def latex(self) -> str:
@@ -94,15 +100,16 @@ def follow(trace: Trace, L: int, j: int, k: int, limit: int = LIMIT) -> WeightPa
     _require(trace, L, j, k)
     n_paths = math.prod(sizes[L + 1 :])
     gradients = _gradients(trace, L, j, k)
+    digits = int(np.finfo(trace.phi[0].dtype).precision)
     if n_paths > limit:
-        return WeightPaths(L, j, k, n_paths, None, None, gradients)
+        return WeightPaths(L, j, k, n_paths, None, None, gradients, digits)
     paths = []
     for units in equations.paths_to(L, j - 1, sizes):
         factors = (*_factors(trace, units), _input_factor(trace, L, j, k))
         product = functools.reduce(operator.mul, (factor.value for factor in factors))
         paths.append(Path(tuple(unit + 1 for unit in units), factors, product))
     total = float(sum(path.product.sum() for path in paths))
-    return WeightPaths(L, j, k, n_paths, tuple(paths), total, gradients)
+    return WeightPaths(L, j, k, n_paths, tuple(paths), total, gradients, digits)
 
 
 def _require(trace: Trace, L: int, j: int, k: int) -> None:
