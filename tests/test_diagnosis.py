@@ -199,7 +199,7 @@ def test_misuse_is_refused(arguments: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_sample_or_two_will_do(n: int) -> None:
     net, X, Y, _ = case(1)
-    assert cr.diagnose(net, X[:n], Y[:n], learning_rate=1e-3).n_samples == n
+    assert cr.diagnose(net, X[:n], Y[:n], learning_rate=1e-3).n_rows == n
 
 
 def test_the_best_constant_prediction() -> None:

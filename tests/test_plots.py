@@ -90,7 +90,7 @@ def test_decision_regions_are_the_predictions() -> None:
     X, y = plane()
     net = classifier()
     net.fit(X, y, epochs=30, learning_rate=1e-2)
-    mesh = cr.plots.decision_regions(net, X, y, n=20).collections[0]
+    mesh = cr.plots.decision_regions(net, X, y, resolution=20).collections[0]
     shown = np.asarray(mesh.get_array()).reshape(20, 20)
     assert set(np.unique(shown)) == {0, 1}
     assert shown[:, 0].max() == 0  # left of 0

@@ -123,10 +123,13 @@ class Evidence:
 
     @cached_property
     def lambda_norms(self) -> list[float]:
-        """The root mean square over samples of the length of dc/drho^L, L = 1..l."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            lambdas = [np.asarray(lam, np.float64) for lam in self.trace.lambda_[1:]]
-            return [float(np.sqrt((lam**2).sum(axis=0).mean())) * self.n for lam in lambdas]
+        """Those of this network; see `lambda_norms`."""
+        return lambda_norms(self.trace)
+
+    def fresh(self) -> Network:
+        """Return a network of the same architecture and seed with the usual initial weights."""
+        rng = np.random.default_rng(self.net.seed)
+        return Network.of(self.architecture, self.architecture.initial_parameters("auto", rng))
 
     @cached_property
     def slopes(self) -> list[Array | None]:
@@ -157,6 +160,13 @@ class Evidence:
             variance = 1 / fan.get(activation.weight_init, sum(W.shape) / 2)
             scales.append(float(np.sqrt((W.astype(np.float64) ** 2).mean() / variance)))
         return scales
+
+
+def lambda_norms(t: Trace) -> list[float]:
+    """Return the root mean square over samples of the length of dc/drho^L, L = 1..l."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        lambdas = [np.asarray(lam, np.float64) for lam in t.lambda_[1:]]
+        return [float(np.sqrt((lam**2).sum(axis=0).mean())) * t.n_samples for lam in lambdas]
 
 
 def naive_loss(loss: Loss, Y: Array) -> float:

@@ -28,12 +28,6 @@ def can_train(e: Evidence) -> bool:
     return not isinstance(e.settings.optimizer, FullBatch)
 
 
-def fresh(e: Evidence) -> Network:
-    """Return a network of the same architecture and seed with the usual initial weights."""
-    rng = np.random.default_rng(e.net.seed)
-    return Network.of(e.architecture, e.architecture.initial_parameters("auto", rng))
-
-
 def steps_to_try(e: Evidence, most: int = _MOST) -> int:
     """Return how many steps a trial makes: as many as were made before, within bounds."""
     per_epoch = -(-e.n_rows // e.settings.batch_size)
@@ -44,7 +38,7 @@ def steps_to_try(e: Evidence, most: int = _MOST) -> int:
 
 def trained_loss(e: Evidence, learning_rate: float, steps: int, **options: Any) -> float:
     """Return the loss of a fresh network after some steps, infinite if it diverged."""
-    net = fresh(e)
+    net = e.fresh()
     _train(e, net, e.X, e.Y, learning_rate, steps, **options)
     if not np.isfinite(net.parameters).all():
         return float("inf")
@@ -112,7 +106,7 @@ def wider(e: Evidence) -> tuple[float, float]:
     )
     steps = int(np.clip(_BUDGET / (3 * wide.n_parameters * 32), 100, 1500))
     lowest = []
-    for net in (fresh(e), wide):
+    for net in (e.fresh(), wide):
         _train(
             e, net, e.X[train], e.Y[train], 3e-3, steps, optimizer="adam", batch_size=32,
             validation_data=held_out,

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from chainrule.diagnosis.evidence import Evidence
+from chainrule.diagnosis.evidence import Evidence, lambda_norms
 from chainrule.diagnosis.report import Finding
 from chainrule.numerics import Array
+from chainrule.tracing import trace
 
 # "As much as 40% of your network can be dead": Karpathy, CS231n notes on activation functions;
 # how it comes about: Lu et al. 2019, "Dying ReLU and Initialization", arXiv:1903.06733.
@@ -142,35 +143,20 @@ def saturated(e: Evidence) -> Iterator[Finding]:
 
 def lambdas(e: Evidence) -> Iterator[Finding]:
     """Find gradients that vanish or explode on their way from the last layer to the first."""
-    norms, l = e.lambda_norms, e.architecture.n_layers
-    if l < 2 or not norms[-1] > 0 or e.fits:
+    if e.architecture.n_layers < 2 or e.fits:
         return
-    total = norms[0] / norms[-1]
-    factor = total ** (1 / (l - 1)) if np.isfinite(total) else np.inf
-    path = f"|lambda| is {norms[-1]:.2g} in layer {l} and {norms[0]:.2g} in layer 1"
     scale = float(np.exp(np.mean(np.log(np.maximum(e.weight_scales, 1e-12)))))
+    if found := _vanishing(e, e.lambda_norms, scale):
+        yield found
+        return
+    norms = e.lambda_norms
+    total = norms[0] / norms[-1] if norms[-1] > 0 else 1.0
     size, wanted = (float(np.sqrt((v**2).mean())) for v in (e.trace.rho[-1].astype(float), e.Y))
-    deep = l > 4 or scale < 0.5
-    if total < (_VANISHED if deep else _VANISHED_IN_FEW_LAYERS):
-        names = {a.name for a in e.architecture.activations[:-1]}
-        squashing = names & {"sigmoid", "gaussian", "softsign"}
-        yield Finding(
-            "vanishing lambda",
-            f"{path}, a factor of {factor:.2g} per layer: the gradient vanishes, and the first "
-            "layers hardly learn",
-            (
-                f"start from larger weights (weight_init='auto'; these are {scale:.2g} times as "
-                "large)"
-                if scale < 0.5
-                else "use activation='relu' or 'tanh' instead of "
-                f"{' and '.join(sorted(squashing or names))}, or fewer layers"
-            ),
-        )
-    elif not total < _EXPLODED:
+    if not total < _EXPLODED:
         yield Finding(
             "exploding lambda",
-            f"{path}, a factor of {factor:.2g} per layer: the gradient explodes, and a step that "
-            "suits one layer is wrong for the others",
+            f"{_path(norms)}: the gradient explodes, and a step that suits one layer is wrong for "
+            "the others",
             f"start from smaller weights (weight_init='auto'; these are {scale:.2g} times as "
             "large), and train with gradient_clip=1.0",
         )
@@ -182,6 +168,38 @@ def lambdas(e: Evidence) -> Iterator[Finding]:
             "and gradient explode",
             "start from smaller weights (weight_init='auto'), and train with gradient_clip=1.0",
         )
+    elif e.trained and e.loss_share > 0.5:
+        # training may have mended the factor by now, after most of the epochs were spent on it
+        fresh = lambda_norms(trace(e.fresh(), e.X, e.Y))
+        if found := _vanishing(e, fresh, 1.0, "from fresh weights, "):
+            yield found
+
+
+def _path(norms: list[float]) -> str:
+    """Return how lambda changes from the last layer to the first, in words."""
+    with np.errstate(over="ignore", divide="ignore"):
+        factor = (np.float64(norms[0]) / norms[-1]) ** (1 / (len(norms) - 1))
+    return (
+        f"|lambda| is {norms[-1]:.2g} in layer {len(norms)} and {norms[0]:.2g} in layer 1, a "
+        f"factor of {factor:.2g} per layer"
+    )
+
+
+def _vanishing(e: Evidence, norms: list[float], scale: float, when: str = "") -> Finding | None:
+    """Return the finding that lambda vanishes, if it does, for weights of this scale."""
+    deep = len(norms) > 4 or scale < 0.5
+    if not norms[0] < norms[-1] * (_VANISHED if deep else _VANISHED_IN_FEW_LAYERS):
+        return None
+    names = {activation.name for activation in e.architecture.activations[:-1]}
+    squashing = names & {"sigmoid", "gaussian", "softsign"}
+    return Finding(
+        "vanishing lambda",
+        f"{when}{_path(norms)}: the gradient vanishes, and the first layers hardly learn",
+        f"start from larger weights (weight_init='auto'; these are {scale:.2g} times as large)"
+        if scale < 0.5
+        else "use activation='relu' or 'tanh' instead of "
+        f"{' and '.join(sorted(squashing or names))}, or fewer layers",
+    )
 
 
 def small_weights(e: Evidence) -> Iterator[Finding]:

@@ -84,7 +84,7 @@ class Diagnosis:
     """C of the samples looked at."""
     naive_loss: float
     """C of the best prediction that ignores the inputs."""
-    n_samples: int
+    n_rows: int
     """How many samples were looked at."""
     step: str
     """Of which step the table shows the update."""
@@ -116,7 +116,7 @@ class Diagnosis:
     def summary(self) -> str:
         """What the numbers were taken from, in one sentence."""
         return (
-            f"{self.n_samples:,} samples, loss {self.loss:.4g} ({self.naive_loss:.4g} for the best "
+            f"{self.n_rows:,} samples, loss {self.loss:.4g} ({self.naive_loss:.4g} for the best "
             f"constant prediction); mean ± standard deviation; update: {self.step}"
         )
 
@@ -144,7 +144,7 @@ class Diagnosis:
                 "table": rows,
                 "loss": self.loss,
                 "naive_loss": self.naive_loss,
-                "n_samples": self.n_samples,
+                "n_rows": self.n_rows,
                 "step": self.step,
             }
         )

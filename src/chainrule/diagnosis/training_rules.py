@@ -35,7 +35,7 @@ def too_high(e: Evidence) -> Iterator[Finding]:
             return
     steps = experiments.steps_to_try(e)
     here = e.share(experiments.trained_loss(e, rate, steps))
-    ratio = float(np.median(experiments.update_ratios(e, rate, experiments.fresh(e))))
+    ratio = float(np.median(experiments.update_ratios(e, rate, e.fresh())))
     violent = here > 0.9 or not ratio < _VIOLENT
     for factor in _FACTORS:
         lower = e.share(experiments.trained_loss(e, rate / factor, steps))
@@ -45,6 +45,9 @@ def too_high(e: Evidence) -> Iterator[Finding]:
         if diverged:
             yield Finding("learning rate too high", _story(history), _remedy(rate / 10))
         return
+    lowest = e.share(experiments.trained_loss(e, rate / factor / 10, steps))
+    if lowest < lower:
+        factor, lower = 10 * factor, lowest
     seen = f"{_story(history)}; " if e.trained or diverged else ""
     ending = (
         "diverges" if np.isinf(here) else f"is at {_percent(here)} of that of a constant prediction"
@@ -105,7 +108,7 @@ def too_low(e: Evidence) -> Iterator[Finding]:
     if not ratios or np.median(ratios) / lasting > _SLOW:
         return
     steps = experiments.steps_to_try(e)
-    before = experiments.fresh(e).loss_value(e.X, e.Y)
+    before = e.fresh().loss_value(e.X, e.Y)
     here = experiments.trained_loss(e, rate, steps)
     if history is None:
         fell = 1 - here / before

@@ -11,20 +11,22 @@ from chainrule.numerics import Array
 from chainrule.plots.axes import axes
 
 
-def decision_regions(model: Any, X: Any, y: Any = None, ax: Any = None, n: int = 200) -> Any:
+def decision_regions(
+    model: Any, X: Any, y: Any = None, ax: Any = None, resolution: int = 200
+) -> Any:
     """Draw what a model of two inputs predicts over the plane, and samples.
 
     Parameters
     ----------
     model : Network or estimator
         Of two inputs; classes where it is a classifier, else a number in shades.
-    X : array of shape (n_samples, 2)
+    X : array of shape (n, 2)
         Samples; they set the limits.
-    y : array of shape (n_samples,), optional
+    y : array of shape (n,), optional
         Their targets, drawn in the same colours.
     ax : matplotlib Axes, optional
         As for `chainrule.plots.loss`, also what is returned and raised.
-    n : int, default 200
+    resolution : int, default 200
         Points along each side of the grid.
 
     Raises
@@ -41,7 +43,7 @@ def decision_regions(model: Any, X: Any, y: Any = None, ax: Any = None, n: int =
     ax = axes(ax)
     low, high = X.min(axis=0), X.max(axis=0)
     room = 0.08 * np.maximum(high - low, 1e-9)
-    sides = [np.linspace(a, b, n) for a, b in zip(low - room, high + room, strict=True)]
+    sides = [np.linspace(a, b, resolution) for a, b in zip(low - room, high + room, strict=True)]
     grid = np.stack([side.ravel() for side in np.meshgrid(*sides)], axis=1)
     truth = None if y is None else _labels(model, y)
     found, classes = _predictions(model, grid, truth)
@@ -52,7 +54,7 @@ def decision_regions(model: Any, X: Any, y: Any = None, ax: Any = None, n: int =
         colours = "tab10" if len(classes) <= 10 else "tab20"
         limits = {"cmap": colours, "vmin": -0.5, "vmax": 9.5 if len(classes) <= 10 else 19.5}
     mesh = ax.pcolormesh(
-        *sides, found.reshape(n, n), shading="nearest", rasterized=True,
+        *sides, found.reshape(resolution, resolution), shading="nearest", rasterized=True,
         alpha=1 if classes is None else 0.35, **limits,
     )  # fmt: skip
     if classes is None:
