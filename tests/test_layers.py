@@ -35,7 +35,7 @@ FLOORS = [
     {"network", "checks"},
     {"loading", "together", "diagnosis"},
     {"estimators", "tables", "forms"},
-    {"benchmarks"},
+    {"benchmarks", "studio"},
     {"cli"},
     {"__init__"},
 ]

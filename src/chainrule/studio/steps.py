@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule import notation
 from chainrule.numerics import Array
+from chainrule.studio import speech
 from chainrule.tracing import Trace, cells, formulas, statements
 from chainrule.tracing import html as shown
 
@@ -38,6 +39,8 @@ class Item(NamedTuple):
     """Such as ``omega^2``."""
     markup: str
     """The equation, and the same in numbers, as HTML."""
+    spoken: str
+    """The equation in words, for screen readers."""
     lit: Lit
     value: Array
     """What it computes."""
@@ -61,7 +64,9 @@ def items(trace: Trace, learning_rate: float, new_cost: float) -> list[Item]:
         symbol, L = statement.step.symbol, statement.step.layer
         markup = shown.section(statement, known)
         lit = _lit(symbol, L, len(trace.layer_sizes) - 1)
-        found.append(Item(symbol, L, statement.name, markup, lit, np.asarray(statement.step.value)))
+        spoken = speech.formula(formulas.parse(statement.latex))
+        value = np.asarray(statement.step.value)
+        found.append(Item(symbol, L, statement.name, markup, spoken, lit, value))
     for L in range(1, len(trace.layer_sizes)):
         for symbol in ("W", "B"):
             found.append(_update(trace, symbol, L, learning_rate))
@@ -106,7 +111,8 @@ def _update(trace: Trace, symbol: str, L: int, learning_rate: float) -> Item:
     what = "weights" if symbol == "W" else "biases"
     markup = _section(latex, f"the {what} of layer {L}, a step downhill", worked)
     lit = Lit(edges=frozenset({L})) if symbol == "W" else Lit(units=frozenset({L}))
-    return Item(symbol, L, f"{notation.label(symbol, L)} updated", markup, lit, value)
+    spoken = speech.formula(formulas.parse(latex))
+    return Item(symbol, L, f"{notation.label(symbol, L)} updated", markup, spoken, lit, value)
 
 
 def _after(trace: Trace, new_cost: float) -> Item:
@@ -117,10 +123,11 @@ def _after(trace: Trace, new_cost: float) -> Item:
         f'<span class="C" title="{trace.loss!r}">{cells.number(trace.loss)}</span>'
     )
     l = len(trace.layer_sizes) - 1
+    told = f"the same sample again: the cost {fell}"
+    lit = Lit(frozenset({l}), frozenset(range(1, l + 1)))
     return Item(
-        "C", l, "C after the step", _section("C", f"the same sample again: the cost {fell}", worked),
-        Lit(frozenset({l}), frozenset(range(1, l + 1))), np.asarray(new_cost),
-    )  # fmt: skip
+        "C", l, "C after the step", _section("C", told, worked), told, lit, np.asarray(new_cost)
+    )
 
 
 def _section(latex: str, told: str, worked: str) -> str:
