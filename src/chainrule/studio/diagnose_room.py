@@ -13,6 +13,7 @@ from chainrule.diagnosis import Diagnosis, Finding
 from chainrule.history import History
 from chainrule.notebook import curves, drawing
 from chainrule.notebook.html import svg, text
+from chainrule.studio.figures import picture
 from chainrule.studio.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ class DiagnoseRoom:
                 self.button = ui.button("Diagnose again", on_click=self._look)
             self.findings = ui.html("", sanitize=False).props('role="status" id="findings"')
             with ui.element("div").classes("pictures"):
-                self.lambdas = _figure("How long lambda is in each layer")
-                self.curve = _figure("Loss")
-                self.network = _figure("Weights")
+                self.lambdas = picture("How long lambda is in each layer")
+                self.curve = picture("Loss")
+                self.network = picture("Weights", "wide")
             self.table = ui.html("", sanitize=False)
 
     def refresh(self) -> None:
@@ -144,9 +145,3 @@ def lambdas(found: Diagnosis, lit: set[int]) -> str:
     parts.append(text(_LEFT, height, f"1e{low}", "start"))
     parts.append(text(_RIGHT, height, f"1e{high}", "end"))
     return svg(_RIGHT + 70, height + 8, "length of lambda by layer", parts)
-
-
-def _figure(title: str) -> ui.html:
-    with ui.element("figure"):
-        ui.html(f"<figcaption>{title}</figcaption>", sanitize=False)
-        return ui.html("", sanitize=False).classes("picture")

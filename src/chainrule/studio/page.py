@@ -71,6 +71,7 @@ class Studio:
 
     def build(self) -> None:
         """Put everything on the page."""
+        ui.colors(primary="#2b7bc0")
         with ui.header().classes("bar"):
             ui.html("<h1>chainrule <b>studio</b></h1>", sanitize=False)
             with ui.tabs(value=self.space.state.room, on_change=self._enter) as tabs:

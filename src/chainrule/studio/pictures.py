@@ -7,15 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chainrule import notation
 from chainrule.notebook import drawing
 from chainrule.notebook.html import svg, text
 from chainrule.numerics import Array
+from chainrule.studio import steps
 from chainrule.studio.steps import Item, Lit
 from chainrule.tracing import Trace, cells
 
 _UNITS = ("rho", "phi", "omega", "lambda_", "grad_B")
 _RADIUS, _LEAST, _MOST = 8.0, 0.6, 4.0
+_GRIP = 9.0
+"""How wide an edge is for the pointer, however thin it is drawn."""
 
 
 def network(trace: Trace, done: Sequence[Item], lit: Lit) -> str:
@@ -61,13 +63,15 @@ def _edges(
         for k, (x0, y0) in at[L - 1].items():
             w = float(W[j, k])
             width = _LEAST + (_MOST - _LEAST) * abs(w) / largest
-            told = f"{notation.label('W', L)}, unit {k + 1} to {j + 1}: {cells.number(w)}"
+            told = f"{steps.name('W', L)}, unit {k + 1} to {j + 1}: {cells.number(w)}"
             if ("grad_W", L) in known:
-                told += f", {notation.label('grad_W', L)} = {cells.number(gradient[j, k])}"
+                told += f", {steps.name('grad_W', L)} = {cells.number(gradient[j, k])}"
             colour = drawing.POSITIVE if w > 0 else drawing.NEGATIVE
+            line = f"M{x0:g} {y0:g}L{x1:g} {y1:g}"
             parts.append(
-                f'<path class="edge{" lit" if lit else ""}" d="M{x0:g} {y0:g}L{x1:g} {y1:g}" '
-                f'stroke="{colour}" stroke-width="{width:.2f}" data-told="{html.escape(told)}"/>'
+                f'<g class="edge{" lit" if lit else ""}" data-told="{html.escape(told)}">'
+                f'<path d="{line}" stroke="{colour}" stroke-width="{width:.2f}"/>'
+                f'<path d="{line}" stroke="transparent" stroke-width="{_GRIP:g}"/></g>'
             )
     return parts
 
@@ -82,7 +86,7 @@ def _units(
     parts = []
     for j, (x, y) in places.items():
         values = [
-            f"{notation.label(symbol, L)} = {cells.number(_entry(getattr(trace, symbol)[L], j))}"
+            f"{steps.name(symbol, L)} = {cells.number(_entry(getattr(trace, symbol)[L], j))}"
             for symbol in _UNITS
             if (symbol, L) in known and getattr(trace, symbol)[L] is not None
         ]

@@ -81,6 +81,8 @@ class Session:
         for data in (self._data, self._test):
             batches.require_targets_in_range(data.Y, a)
         self.batch_size = min(settings.batch_size, len(self._data))
+        if optimizer.whole_batch:
+            self.batch_size = len(self._data)
         self.steps_per_epoch = -(-len(self._data) // self.batch_size)
         self._parameters = net.parameters.copy()
         self._engine = engines.choose("auto", a, optimizer)[0]

@@ -9,7 +9,7 @@ from nicegui import ui
 
 from chainrule import notation
 from chainrule.numerics import Array
-from chainrule.studio import pictures, proving
+from chainrule.studio import pictures, proving, steps
 from chainrule.studio.proving import Proof
 from chainrule.studio.steps import Item
 from chainrule.tracing import Trace, cells
@@ -98,7 +98,7 @@ class StepRoom:
         self.chips = []
         with self.strip:
             for k, item in enumerate(self.items):
-                chip = ui.button(item.name, on_click=lambda k=k: self.show(k))
+                chip = ui.button(item.name, on_click=lambda k=k: self.show(k), color=None)
                 self.chips.append(chip.props("flat dense no-caps").classes(f"chip {item.symbol}"))
         self.show(state.at)
 
@@ -202,7 +202,7 @@ def _told(item: Item, proof: Proof, dtype: object) -> str:
 
     return (
         f'<div class="proof {"right" if right else "wrong"}"><p><b>{verdict}</b>: each entry of '
-        f"{notation.label(moved, item.L)} was moved a little, and C computed again by the forward "
+        f"{steps.name(moved, item.L)} was moved a little, and C computed again by the forward "
         f"pass alone. The largest difference is {proof.worst:.1e} of the largest entry; "
         f"{n} compared{rest}.</p><div class=scroll><table>{column('here', proof.shown)}"
         f"{column('difference', proof.differences)}</table></div></div>"

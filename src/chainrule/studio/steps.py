@@ -10,7 +10,7 @@ import numpy as np
 from chainrule import notation
 from chainrule.numerics import Array
 from chainrule.studio import speech
-from chainrule.tracing import Trace, cells, formulas, statements
+from chainrule.tracing import Trace, cells, formulas, layout, statements
 from chainrule.tracing import html as shown
 
 UPDATE = r"{symbol}^{{{L}}} \leftarrow {symbol}^{{{L}}} - \eta {gradient}"
@@ -36,7 +36,7 @@ class Item(NamedTuple):
     """An attribute of the trace, ``"W"`` or ``"B"`` for an update, ``"C"`` for the cost."""
     L: int | None
     name: str
-    """Such as ``omega^2``."""
+    """Such as ``ω²``."""
     markup: str
     """The equation, and the same in numbers, as HTML."""
     spoken: str
@@ -66,11 +66,24 @@ def items(trace: Trace, learning_rate: float, new_cost: float) -> list[Item]:
         lit = _lit(symbol, L, len(trace.layer_sizes) - 1)
         spoken = speech.formula(formulas.parse(statement.latex))
         value = np.asarray(statement.step.value)
-        found.append(Item(symbol, L, statement.name, markup, spoken, lit, value))
+        found.append(Item(symbol, L, name(symbol, L), markup, spoken, lit, value))
     for L in range(1, len(trace.layer_sizes)):
         for symbol in ("W", "B"):
             found.append(_update(trace, symbol, L, learning_rate))
     return [*found, _after(trace, new_cost)]
+
+
+def name(symbol: str, L: int | None) -> str:
+    """Return a quantity in one line of text.
+
+    Examples
+    --------
+    >>> name("omega", 2), name("grad_W", 1), name("C", None)
+    ('ω²', '∂C/∂W¹', 'C')
+    """
+    latex = notation.SYMBOLS[symbol].latex + ("" if L is None else f"^{{{L}}}")
+    (line,) = layout.formula(formulas.parse(latex)).lines
+    return "".join(text for text, _ in line).replace(" ", "")
 
 
 def updated(trace: Trace, symbol: str, L: int, learning_rate: float) -> Array:
@@ -112,7 +125,7 @@ def _update(trace: Trace, symbol: str, L: int, learning_rate: float) -> Item:
     markup = _section(latex, f"the {what} of layer {L}, a step downhill", worked)
     lit = Lit(edges=frozenset({L})) if symbol == "W" else Lit(units=frozenset({L}))
     spoken = speech.formula(formulas.parse(latex))
-    return Item(symbol, L, f"{notation.label(symbol, L)} updated", markup, spoken, lit, value)
+    return Item(symbol, L, f"new {name(symbol, L)}", markup, spoken, lit, value)
 
 
 def _after(trace: Trace, new_cost: float) -> Item:
@@ -126,7 +139,7 @@ def _after(trace: Trace, new_cost: float) -> Item:
     told = f"the same sample again: the cost {fell}"
     lit = Lit(frozenset({l}), frozenset(range(1, l + 1)))
     return Item(
-        "C", l, "C after the step", _section("C", told, worked), told, lit, np.asarray(new_cost)
+        "C", l, "new C", _section("C", told, worked), told, lit, np.asarray(new_cost)
     )
 
 

@@ -10,6 +10,7 @@ from chainrule import activations, losses, optimizers, tables
 from chainrule.notebook import curves, drawing
 from chainrule.studio import datasets, predictions, workspace
 from chainrule.studio.datasets import TABLE
+from chainrule.studio.figures import picture
 from chainrule.studio.guard import UPLOAD_LIMIT
 from chainrule.studio.state import MOST_LAYERS, MOST_UNITS, OUTPUTS
 from chainrule.studio.workspace import Given, Workspace
@@ -49,9 +50,9 @@ class TrainRoom:
                     ui.button("Save", icon="download", on_click=self._save).props("flat")
                 self.facts = ui.html("", sanitize=False).classes("facts").props('role="status"')
                 with ui.element("div").classes("pictures"):
-                    self.network = _picture("Weights", "wide")
-                    self.says = _picture("What it says")
-                    self.curve = _picture("Loss")
+                    self.network = picture("Weights", "wide")
+                    self.says = picture("What it says")
+                    self.curve = picture("Loss")
 
     def refresh(self) -> None:
         """Show the workspace as it is now."""
@@ -263,9 +264,3 @@ class TrainRoom:
         net = workspace.opened(content, name)
         state = workspace.state_of(net)
         return Workspace(state, Given(given.table, given.table_name, net, name))
-
-
-def _picture(title: str, more: str = "") -> ui.html:
-    with ui.element("figure").classes(more):
-        ui.html(f"<figcaption>{title}</figcaption>", sanitize=False)
-        return ui.html("", sanitize=False).classes("picture")
