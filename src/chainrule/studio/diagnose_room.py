@@ -48,7 +48,8 @@ class DiagnoseRoom:
 
     def refresh(self) -> None:
         """Look at the network as it is now."""
-        ui.timer(0, self._look, once=True)
+        with self.studio.client:
+            ui.timer(0, self._look, once=True)
 
     def tick(self) -> None:
         """Nothing moves by itself here."""
@@ -88,7 +89,7 @@ class DiagnoseRoom:
 
 def look(space: Workspace) -> Diagnosis:
     """Return the diagnosis of a workspace's network, with what is known of its training."""
-    state, snapshot = space.state, space.session.snapshot
+    state, snapshot = space.state, space.session.wait()
     history = None
     if snapshot.losses and snapshot.stride == 1:
         losses = list(snapshot.losses)

@@ -63,6 +63,8 @@ class Studio:
             "diagnose": diagnose_room.DiagnoseRoom(self),
         }
         self._link = ""
+        self.client = ui.context.client
+        """Of the tab: a handler's own element may be gone when it has something to say."""
 
     @property
     def room(self) -> Room:
@@ -91,7 +93,8 @@ class Studio:
         link = self.space.now().link()
         if link != self._link:
             self._link = link
-            ui.navigate.history.replace(link)
+            with self.client:
+                ui.navigate.history.replace(link)
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -99,7 +102,10 @@ class Studio:
         try:
             yield
         except ChainruleError as error:
-            ui.notify(str(error), type="negative", multi_line=True, close_button="OK", timeout=9000)
+            with self.client:
+                ui.notify(
+                    str(error), type="negative", multi_line=True, close_button="OK", timeout=9000
+                )
 
     def replace(self, make: Callable[[], Workspace]) -> None:
         """Work on something else from now on."""
@@ -112,6 +118,8 @@ class Studio:
 
     def _enter(self, event: object) -> None:
         self.space.change(room=event.value)  # type: ignore[attr-defined]
+        if self.space.state.room != "train":
+            self.space.session.rest()
         self.room.refresh()
         self.changed()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import socket
 import sys
@@ -39,7 +40,8 @@ def serve(given: Given, host: str = "127.0.0.1", port: int | None = None, show: 
         If the port is taken, or the host is none of this machine's.
     """
     try:
-        from nicegui import app, ui
+        from nicegui import app, background_tasks, ui
+        from nicegui.server import Server
     except ImportError:
         raise MissingExtraError("nicegui", "studio", "the studio") from None
     from fastapi import Response
@@ -65,7 +67,13 @@ def serve(given: Given, host: str = "127.0.0.1", port: int | None = None, show: 
 
     page.define(given)
     app.add_middleware(Guard, token=token)
-    app.on_startup(lambda: print(f"studio at {address} (Ctrl-C ends it)", flush=True))
+
+    async def tell() -> None:
+        while not Server.instance.started:  # it listens only after what is to be done at its start
+            await asyncio.sleep(0.01)
+        print(f"studio at {address} (Ctrl-C ends it)", flush=True)
+
+    app.on_startup(lambda: background_tasks.create(tell()))
     path = f"/?token={token}" if token else "/"
     ui.run(
         host=host, port=port, title="chainrule studio", dark=None, show=path if show else False,

@@ -125,6 +125,12 @@ class Session:
         with self._lock:
             self._until = 0
 
+    def rest(self) -> None:
+        """Pause, but not on the way to a step that was asked for."""
+        with self._lock:
+            if math.isinf(self._until):
+                self._until = 0
+
     def wait(self) -> Snapshot:
         """Wait until it has stopped by itself or been paused."""
         thread = self._thread

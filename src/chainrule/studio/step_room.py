@@ -11,6 +11,7 @@ from chainrule import notation
 from chainrule.numerics import Array
 from chainrule.studio import pictures, proving, steps
 from chainrule.studio.proving import Proof
+from chainrule.studio.session import Snapshot
 from chainrule.studio.steps import Item
 from chainrule.tracing import Trace, cells
 from chainrule.tracing import html as shown
@@ -37,6 +38,7 @@ class StepRoom:
         self.trace: Trace | None = None
         self.items: list[Item] = []
         self.chips: list[ui.button] = []
+        self._traced: Snapshot | None = None
 
     def build(self) -> None:
         """Put its elements on the page."""
@@ -73,6 +75,7 @@ class StepRoom:
     def refresh(self) -> None:
         """Trace the sample anew and show the step that the state says."""
         state, data = self.studio.space.state, self.studio.space.data
+        self._traced = self.studio.space.session.snapshot
         with self.studio.asking():
             try:
                 self.trace, self.items = self.studio.space.trace()
@@ -103,7 +106,10 @@ class StepRoom:
         self.show(state.at)
 
     def tick(self) -> None:
-        """Nothing moves by itself here."""
+        """Trace anew when the steps that a link repeats have been made."""
+        snapshot = self.studio.space.session.snapshot
+        if not snapshot.running and snapshot is not self._traced:
+            self.refresh()
 
     def key(self, name: str) -> None:
         """Step with the left and right arrow, play with space."""
