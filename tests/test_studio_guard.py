@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import pytest
 
-from chainrule.errors import InputError
+from chainrule.errors import InputError, MissingExtraError
 from chainrule.studio import server
 from chainrule.studio.guard import UPLOAD_LIMIT, Guard
+from chainrule.studio.workspace import Given
 
 
 def ask(
@@ -19,7 +21,7 @@ def ask(
     """Return the status (``"reached"`` where the request got through) and the headers."""
     sent: list[Any] = []
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
+    async def app(*_: Any) -> None:
         sent.append({"status": "reached"})
 
     async def send(message: Any) -> None:
@@ -89,3 +91,9 @@ def test_a_port_that_is_taken_is_named() -> None:
             server._port("127.0.0.1", port)
     with pytest.raises(InputError, match="leave --host out"):
         server._port("203.0.113.7", 0)
+
+
+def test_without_nicegui_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nicegui", None)
+    with pytest.raises(MissingExtraError, match=r"chainrule\[studio\]"):
+        server.serve(Given())

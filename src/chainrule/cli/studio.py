@@ -9,9 +9,7 @@ import typer
 
 
 def studio(
-    table: Annotated[
-        Path | None, typer.Argument(help="A CSV or Parquet file to train on.")
-    ] = None,
+    table: Annotated[Path | None, typer.Argument(help="A CSV or Parquet file to train on.")] = None,
     model: Annotated[Path | None, typer.Option(help="A saved network to start from.")] = None,
     host: Annotated[
         str, typer.Option(help="What to listen on; beyond this machine, with a token.")

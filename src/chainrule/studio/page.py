@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastapi import Request
 from nicegui import ui
@@ -76,7 +76,9 @@ class Studio:
         ui.colors(primary="#2b7bc0")
         with ui.header().classes("bar"):
             ui.html("<h1>chainrule <b>studio</b></h1>", sanitize=False)
-            with ui.tabs(value=self.space.state.room, on_change=self._enter) as tabs:
+            # a tab may be named as well
+            opened: Any = self.space.state.room
+            with ui.tabs(value=opened, on_change=self._enter) as tabs:
                 for name, title in _ROOMS.items():
                     ui.tab(name, label=title)
         with ui.tab_panels(tabs, value=self.space.state.room, animated=False).classes("rooms"):
@@ -116,8 +118,8 @@ class Studio:
         self.room.refresh()
         self.changed()
 
-    def _enter(self, event: object) -> None:
-        self.space.change(room=event.value)  # type: ignore[attr-defined]
+    def _enter(self, event: Any) -> None:
+        self.space.change(room=event.value)
         if self.space.state.room != "train":
             self.space.session.rest()
         self.room.refresh()
@@ -126,10 +128,10 @@ class Studio:
     def _tick(self) -> None:
         self.room.tick()
 
-    def _key(self, begins: str) -> Callable[[object], None]:
-        def pressed(event: object) -> None:
-            name = event.key.name  # type: ignore[attr-defined]
-            if event.action.keydown and name.startswith(begins):  # type: ignore[attr-defined]
+    def _key(self, begins: str) -> Callable[[Any], None]:
+        def pressed(event: Any) -> None:
+            name = event.key.name
+            if event.action.keydown and name.startswith(begins):
                 self.room.key(name)
 
         return pressed

@@ -75,7 +75,9 @@ def _region(data: Dataset, predict: Predict) -> str:
         f'<image href="{png(rgb.reshape(_FIELD, _FIELD, 3))}" width="{_SIZE:g}" '
         f'height="{_SIZE:g}" preserveAspectRatio="none" opacity="0.75"/>'
     )
-    return svg(_SIZE, _SIZE, "what the network says of each point, and test samples", [image, *points])
+    return svg(
+        _SIZE, _SIZE, "what the network says of each point, and test samples", [image, *points]
+    )
 
 
 def _shares(data: Dataset, outputs: Array) -> Array:

@@ -69,6 +69,8 @@ def _function(
         [None if v is None else np.asarray(v, np.float64) for v in values]
         for values in (trace.phi, trace.rho)
     )
+    assert phi[0] is not None
+    x = phi[0]
     sigma = architecture.for_equations(np.zeros(architecture.n_parameters))[2]
     Y, l = np.asarray(trace.Y, np.float64).T, len(W) - 1
     cost = BatchCost(architecture.loss, architecture.activations[-1], Y)
@@ -85,7 +87,8 @@ def _function(
 
     def from_parameter(values: list[Any], at: Array) -> Any:
         changed = [*values[:L], at, *values[L + 1 :]]
-        q = equations.forward(*((changed, B) if values is W else (W, changed)), sigma, phi[0])
+        weights, biases = (changed, B) if values is W else (W, changed)
+        q = equations.forward(weights, biases, sigma, x)
         return cost.value(q.rho[-1], q.phi[-1])
 
     moved, function = {

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 PORT = 8765
 
 
-def serve(given: Given, host: str = "127.0.0.1", port: int | None = None, show: bool = True) -> None:
+def serve(
+    given: Given, host: str = "127.0.0.1", port: int | None = None, show: bool = True
+) -> None:
     """Serve the page until Ctrl-C.
 
     Parameters

@@ -95,7 +95,7 @@ class Session:
         self._stride, self._part, self._message = 1, 0.0, ""
         self._mark = (0.0, 0)
         self._speed, self._published = 0.0, 0.0
-        self._publish(running=False)
+        self._snapshot = self._taken(running=False)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -185,9 +185,7 @@ class Session:
         if (epoch + 1) % self._stride:
             return
         self._losses.append(loss)
-        self._test_losses.append(
-            self._engine.loss(self.architecture, self._parameters, self._test)
-        )
+        self._test_losses.append(self._engine.loss(self.architecture, self._parameters, self._test))
         if len(self._losses) >= _MOST_LOSSES:  # every second is enough, from now on too
             self._losses, self._test_losses = self._losses[1::2], self._test_losses[1::2]
             self._stride *= 2
@@ -199,7 +197,10 @@ class Session:
 
     def _publish(self, running: bool) -> None:
         self._published = time.perf_counter()
-        self._snapshot = Snapshot(
+        self._snapshot = self._taken(running)
+
+    def _taken(self, running: bool) -> Snapshot:
+        return Snapshot(
             self._steps, self._parameters.copy(), tuple(self._losses), tuple(self._test_losses),
             self._stride, running, self._speed, self._message,
         )  # fmt: skip

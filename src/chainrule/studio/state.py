@@ -88,7 +88,9 @@ class State:
         InputError
             If a value is none that the page could have written.
         """
-        return cls(**{name: read(name, query[name]) for name, read in _READ.items() if name in query})
+        return cls(
+            **{name: read(name, query[name]) for name, read in _READ.items() if name in query}
+        )
 
 
 def _spell(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nicegui import ui
 
@@ -158,13 +158,13 @@ class StepRoom:
             value=self.studio.space.state.form,
         )
 
-    def _form(self, event: object) -> None:
-        if event.value != self.studio.space.state.form:  # type: ignore[attr-defined]
-            self.studio.space.change(form=event.value, at=0)  # type: ignore[attr-defined]
+    def _form(self, event: Any) -> None:
+        if event.value != self.studio.space.state.form:
+            self.studio.space.change(form=event.value, at=0)
             self.refresh()
 
-    def _sample(self, event: object) -> None:
-        value = event.value  # type: ignore[attr-defined]
+    def _sample(self, event: Any) -> None:
+        value = event.value
         if value is not None and int(value) != self.studio.space.state.sample:
             self.studio.space.change(sample=max(int(value), 0))
             self.refresh()

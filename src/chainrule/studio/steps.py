@@ -138,9 +138,7 @@ def _after(trace: Trace, new_cost: float) -> Item:
     l = len(trace.layer_sizes) - 1
     told = f"the same sample again: the cost {fell}"
     lit = Lit(frozenset({l}), frozenset(range(1, l + 1)))
-    return Item(
-        "C", l, "new C", _section("C", told, worked), told, lit, np.asarray(new_cost)
-    )
+    return Item("C", l, "new C", _section("C", told, worked), told, lit, np.asarray(new_cost))
 
 
 def _section(latex: str, told: str, worked: str) -> str:

@@ -156,8 +156,12 @@ class TrainRoom:
             self._upload("open a saved network", self._model, ".safetensors")
         with ui.element("fieldset"):
             ui.html("<legend>Training</legend>", sanitize=False)
-            names = list(optimizers.NAMED)
-            self._select("optimizer", names, state.optimizer, lambda v: self._change(optimizer=v))
+            self._select(
+                "optimizer",
+                list(optimizers.NAMED),
+                state.optimizer,
+                lambda v: self._change(optimizer=v),
+            )
             rates = sorted({*_RATES, state.learning_rate}, reverse=True)
             self._select(
                 "learning rate", rates, state.learning_rate,
@@ -211,17 +215,15 @@ class TrainRoom:
         a = space.session.architecture
         label = f"{a.layer_sizes[-1]} output{'s' if a.layer_sizes[-1] > 1 else ''}"
         output = a.activations[-1].name
+        self._select(label, list(OUTPUTS), output, lambda v: self._change(output=v, loss=""))
         self._select(
-            label, OUTPUTS, output, lambda v: self._change(output=v, loss="")
+            "loss", list(losses.NAMED), a.loss.name, lambda v: self._change(output=output, loss=v)
         )
-        names = list(losses.NAMED)
-        self._select("loss", names, a.loss.name, lambda v: self._change(output=output, loss=v))
 
     def _sizes(self) -> str:
         return "-".join(map(str, self.studio.space.session.architecture.layer_sizes))
 
     def _select(self, label: str, options: Any, value: Any, chosen: Any) -> None:
-        options = options if isinstance(options, dict) else list(options)
         field = ui.select(options, value=value, label=label, on_change=lambda e: chosen(e.value))
         field.props("dense outlined options-dense")
 

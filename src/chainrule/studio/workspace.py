@@ -55,6 +55,7 @@ class Workspace:
 
     def __init__(self, state: State, given: Given) -> None:
         self.given = given
+        self.state = state
         self._session: Session | None = None
         self._take(state)
 
@@ -105,7 +106,9 @@ class Workspace:
     def _network(self, state: State, data: Dataset) -> Network:
         if state.start == "model":
             if self.given.model is None:
-                raise InputError("this link is of a model file, which a link does not hold: open it")
+                raise InputError(
+                    "this link is of a model file, which a link does not hold: open it"
+                )
             return _fitting(self.given.model.copy(), data)
         output = state.output or data.output
         sizes = [data.X.shape[1], *(units for units, _ in state.layers), data.Y.shape[1]]
@@ -216,8 +219,8 @@ def _fitting(net: Network, data: Dataset) -> Network:
     got = net.layer_sizes[0], net.architecture.n_targets
     if wanted != got:
         raise InputError(
-            f"the model takes {got[0]} inputs and {got[1]} targets, but {data.name} has {wanted[0]} "
-            f"and {wanted[1]}: choose other data, or a new network"
+            f"the model takes {got[0]} inputs and {got[1]} targets, but {data.name} has "
+            f"{wanted[0]} and {wanted[1]}: choose other data, or a new network"
         )
     net.parameters = np.asarray(net.parameters)
     return net
