@@ -47,7 +47,8 @@ def losses(curves: Mapping[str, Sequence[float]], every: int = 1) -> Markup:
             'stroke-opacity="0.15"/>'
         )
     for epoch in sorted({1, (epochs + 1) // 2, epochs}):
-        parts.append(text(x(epoch), _BOTTOM + 15, str(epoch * every)))
+        at_end = "end" if epoch == epochs > 1 else "middle"
+        parts.append(text(x(epoch), _BOTTOM + 15, str(epoch * every), at_end))
     parts.append(text((_LEFT + _RIGHT) / 2, _BOTTOM + 30, "epoch"))
     for i, ((name, curve), colour) in enumerate(
         zip(curves.items(), (POSITIVE, NEGATIVE), strict=False)

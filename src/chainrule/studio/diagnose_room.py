@@ -117,10 +117,14 @@ def findings(found: Diagnosis) -> str:
 def _card(finding: Finding) -> str:
     where = "" if finding.layer is None else f" in layer {finding.layer}"
     return (
-        f'<article class="finding {finding.severity}"><h3>{html.escape(finding.cause)}{where}</h3>'
-        f"<p>{html.escape(finding.evidence)}.</p>"
+        f'<article class="finding {finding.severity}"><h3>{_sentence(finding.cause)}{where}</h3>'
+        f"<p>{_sentence(finding.evidence)}.</p>"
         f"<p><b>Remedy:</b> {html.escape(finding.remedy)}.</p></article>"
     )
+
+
+def _sentence(text: str) -> str:
+    return html.escape(text[:1].upper() + text[1:])
 
 
 def lambdas(found: Diagnosis, lit: set[int]) -> str:

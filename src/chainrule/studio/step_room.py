@@ -203,7 +203,7 @@ def _told(item: Item, proof: Proof, dtype: object) -> str:
     rest = f" ({proof.n_left_out:,} more were not compared)" if proof.n_left_out else ""
 
     def column(name: str, values: Array) -> str:
-        numbers = "".join(f"<td>{float(v):.7g}</td>" for v in values[:6])
+        numbers = "".join(f"<td>{float(v):.6g}</td>" for v in values[:6])
         return f"<tr><th>{name}</th>{numbers}{'<td>…</td>' if n > 6 else ''}</tr>"
 
     return (
