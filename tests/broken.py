@@ -275,6 +275,15 @@ def hidden_identities(i: int) -> Case:
     return net, X, X[:, 0] * X[:, 1], {}
 
 
+@leads_to("targets unrelated to the inputs")
+def shuffled_targets(i: int) -> Case:
+    X, Y, classes = samples(i, 600)
+    Y = np.random.default_rng(i).permutation(Y)
+    net = network(X, classes, i, [32])
+    train(net, X, Y, epochs=5)
+    return net, X, Y, {}
+
+
 @leads_to("missing bias")
 def targets_far_from_zero(i: int) -> Case:
     X, Y, _ = samples(2 * i + 1)

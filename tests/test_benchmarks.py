@@ -30,8 +30,8 @@ from chainrule.benchmarks.harness import Comparison, PeerError, compare, once, w
 from chainrule.benchmarks.job import Job
 from chainrule.benchmarks.peers import ours
 from chainrule.benchmarks.plan import Plan
+from chainrule.benchmarks.report import Table
 from chainrule.benchmarks.same_work import SMALL
-from chainrule.benchmarks.tables import Table
 from chainrule.benchmarks.workloads import WORKLOADS, Workload
 from chainrule.errors import InputError
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,8 +14,9 @@ import pytest
 
 import chainrule as cr
 from chainrule import files, tables
-from chainrule.tables.columns import Column, learn
-from chainrule.tables.preparing import split
+from chainrule.tables.columns import kind_of, settled
+from chainrule.tables.describing import describe_columns
+from chainrule.tables.preparing import Preprocessing, split
 from chainrule.tables.targets import decide
 
 
@@ -100,43 +103,66 @@ def test_parquet_comes_back_and_a_truncated_one_is_refused(tmp_path: Path) -> No
         tables.read(path)
 
 
-def test_numbers_are_standardised_and_missing_ones_get_the_median_and_an_input() -> None:
-    column = learn(pl.Series("x", [1.0, 2.0, None, 9.0]))
-    assert isinstance(column, Column)
-    assert (column.median, column.indicator) == (2.0, True)
-    X, note = column.encode(pl.Series("x", [2.0, None]))
-    assert X[0, 0] == X[1, 0]
-    assert X[:, 1].tolist() == [0, 1]
-    assert note == ""
-    trained, _ = column.encode(pl.Series("x", [1.0, 2.0, None, 9.0]))
-    np.testing.assert_allclose([trained[:, 0].mean(), trained[:, 0].std()], [0, 1], atol=1e-12)
+def learned(frame: pl.DataFrame, y: Any, kind: Any = cr.TableRegressor) -> tuple[Any, Any]:
+    """Return a fitted estimator, and its preprocessing as it comes back from a file."""
+    model = kind(n_estimators=1, max_iter=1, random_state=0, max_one_hot=12).fit(frame, y)
+    target = tables.Target("y", "regression", "")
+    record = Preprocessing(describe_columns(model.pipeline_), target).to_json()
+    return model, Preprocessing.from_json(json.loads(json.dumps(record, allow_nan=False)))
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_plain_data_gives_the_very_inputs_of_the_pipeline(classes: int) -> None:
+    frame = houses(200).with_columns(street=pl.Series([f"s{i % 50}" for i in range(200)]))
+    X, y = frame.drop("price"), frame["price"].to_numpy()
+    kind: Any = cr.TableClassifier if classes else cr.TableRegressor
+    if classes:
+        y = np.digitize(y, np.quantile(y, np.linspace(0, 1, classes + 1)[1:-1]))
+    model, preprocessing = learned(X, y, kind)
+    new = X.with_columns(
+        area=pl.Series([None, 1e9, *range(198)], dtype=pl.Float64),
+        city=pl.Series([None, "elsewhere", *["N", "O", "R"] * 66]),
+        street=pl.Series([None, "elsewhere", *[f"s{i}" for i in range(198)]]),
+        sold=pl.Series([None, date(1900, 1, 1), *[date(2020, 5, 2)] * 198]),
+        garden=pl.Series([None, *[True] * 199]),
+    )
+    for some in (X, new):
+        inputs, _ = preprocessing.encode(some)
+        np.testing.assert_array_equal(inputs, model.pipeline_[:2].transform(some))
+        assert inputs.dtype == np.float32
+    assert len(preprocessing.inputs) == inputs.shape[1] == len(set(preprocessing.inputs))
 
 
 def test_missing_numbers_that_training_did_not_have_are_filled_and_said() -> None:
-    column = learn(pl.Series("x", [1.0, 2.0, 4.0]))
-    assert isinstance(column, Column)
-    X, note = column.encode(pl.Series("x", [None, 2.0]))
-    assert X[0] == X[1]
-    assert "1 value of x missing" in note
+    frame = pl.DataFrame({"x": [1.0, 2.0, 4.0, 8.0, 2.0], "z": [1.0, None, 3.0, 4.0, 5.0]})
+    _, preprocessing = learned(frame, range(5))
+    assert [column.indicator for column in preprocessing.columns] == [False, True]
+    X, notes = preprocessing.encode(pl.DataFrame({"x": [None, 2.0], "z": [None, 3.5]}))
+    assert X[0, 0] == X[1, 0]
+    assert notes == ["1 value of x missing, none in training: filled with the median"]
+    assert preprocessing.inputs[:3] == ["x (scaled)", "z (scaled)", "z is missing"]
 
 
 def test_categories_are_one_hot_and_unseen_ones_all_zeros() -> None:
-    column = learn(pl.Series("c", ["a", "b", "a", None]))
-    assert isinstance(column, Column)
-    assert column.inputs == ["c = a", "c = b", "c is missing"]
-    X, note = column.encode(pl.Series("c", ["b", "z", None]))
+    _, preprocessing = learned(pl.DataFrame({"c": ["a", "b", "a", None]}), range(4))
+    assert preprocessing.inputs == ["c = a", "c = b", "c is missing"]
+    X, notes = preprocessing.encode(pl.DataFrame({"c": ["b", "z", None]}))
     assert X.tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 1]]
-    assert "1 of 3 values of c" in note
-    assert "'z'" in note
-    assert learn(pl.Series("c", ["a", "b"])).inputs == ["c = a", "c = b"]  # type: ignore[union-attr]
+    assert len(notes) == 1
+    assert "1 of 3 values of c" in notes[0]
+    assert "'z'" in notes[0]
+    _, preprocessing = learned(pl.DataFrame({"c": ["a", "b"] * 2}), range(4))
+    assert preprocessing.encode(pl.DataFrame({"c": [None, "a"]}))[1] == [
+        "1 value of c missing, none in training"
+    ]
 
 
-def test_of_very_many_categories_the_frequent_ones_are_kept() -> None:
-    column = learn(pl.Series("c", [f"k{i % 150}" for i in range(400)] + ["often"] * 50))
-    assert isinstance(column, Column)
-    assert len(column.categories) == 100
-    assert "often" in column.categories
-    assert column.others
+def test_very_many_categories_are_statistics_of_the_target() -> None:
+    frame = pl.DataFrame({"c": [f"k{i % 15}" for i in range(400)]})
+    _, preprocessing = learned(frame, [float(i % 15) for i in range(400)])
+    assert preprocessing.inputs == ["c (target)"]
+    X, _ = preprocessing.encode(pl.DataFrame({"c": [f"k{i}" for i in range(15)]}))
+    assert (np.diff(X[:, 0]) > 0).all()
 
 
 @pytest.mark.parametrize(
@@ -149,27 +175,26 @@ def test_of_very_many_categories_the_frequent_ones_are_kept() -> None:
     ],
 )
 def test_columns_that_say_nothing_are_left_out(values: list[object], words: str) -> None:
-    found = learn(pl.Series("x", values))
-    assert isinstance(found, str)
-    assert words in found
+    kind, why = kind_of(pl.Series("x", values))
+    assert kind == ""
+    assert words in why
 
 
 def test_dates_are_days() -> None:
-    column = learn(pl.Series("d", [date(1970, 1, 2), date(1970, 1, 4)]))
-    assert isinstance(column, Column)
-    assert (column.kind, column.mean, column.scale) == ("date", 2.0, 1.0)
+    series = pl.Series("d", [date(1970, 1, 2), date(1970, 1, 4)])
+    assert kind_of(series) == ("date", "")
+    assert settled(series, "date").to_list() == [1, 3]
     with pytest.raises(cr.InputError, match=r"'d' must hold dates.*row 1 has 'soon'"):
-        column.encode(pl.Series("d", ["soon"]))
+        settled(pl.Series("d", ["soon"]), "date")
 
 
 def test_values_that_are_no_numbers_name_their_row() -> None:
-    column = Column("x", "number")
     with pytest.raises(cr.InputError, match="'x' must hold numbers, but row 2 has 'hello'"):
-        column.encode(pl.Series("x", ["1.5", "hello"]))
+        settled(pl.Series("x", ["1.5", "hello"]), "number")
     with pytest.raises(cr.InputError, match="finite numbers, but row 2 has inf"):
-        column.encode(pl.Series("x", [1.0, np.inf]))
-    with pytest.raises(cr.InputError, match=r"a like size as in training, but row 2 has 1e\+300"):
-        column.encode(pl.Series("x", [1.0, 1e300]))
+        settled(pl.Series("x", [1.0, np.inf]), "number")
+    with pytest.raises(cr.InputError, match=r"'x' are too large \(1e\+300 in row 2\)"):
+        settled(pl.Series("x", [1.0, 1e300]), "number")
 
 
 @pytest.mark.parametrize(
@@ -226,15 +251,14 @@ def test_tiny_tables_split_into_three_parts(n: int) -> None:
     assert sum(sizes) == n
 
 
-def test_preprocessing_is_learned_from_the_training_part_alone() -> None:
-    frame = houses()
-    prepared = tables.prepare(frame, "price")
-    held = frame["area"].to_numpy().copy()
-    held[prepared.test_rows] = 1e6
-    changed = tables.prepare(frame.with_columns(pl.Series("area", held)).fill_nan(None), "price")
-    assert changed.preprocessing.columns == prepared.preprocessing.columns
-    assert set(prepared.preprocessing.left_out) == {"id", "country"}
+def test_what_is_tested_on_is_not_learned_from() -> None:
+    prepared = tables.prepare(houses(), "price")
+    assert set(prepared.left_out) == {"id", "country"}
     np.testing.assert_allclose(prepared.train[1].mean(), 0, atol=1e-12)
+    held = houses()[prepared.test_rows]
+    assert held.drop("price").equals(prepared.test[0])
+    rows = [set(part[0]["id"]) for part in (prepared.train, prepared.validation, prepared.test)]
+    assert sum(map(len, rows)) == len(set.union(*rows)) == 60
 
 
 def test_rows_without_a_target_are_left_out() -> None:
@@ -244,28 +268,29 @@ def test_rows_without_a_target_are_left_out() -> None:
     prepared = tables.prepare(frame, "price")
     assert prepared.n_dropped == 4
     assert prepared.test_rows.min() >= 4
-    X, _ = prepared.preprocessing.encode(frame[prepared.test_rows])
-    np.testing.assert_array_equal(X, prepared.test[0])
+    assert prepared.test[0].equals(frame[prepared.test_rows].drop("price"))
 
 
 def test_columns_are_found_by_name_and_missing_ones_named() -> None:
-    preprocessing = tables.prepare(houses(), "price").preprocessing
-    X, _ = preprocessing.encode(houses())
+    X = houses().drop("price")
+    _, preprocessing = learned(X, houses()["price"])
+    inputs, _ = preprocessing.encode(X)
     again, _ = preprocessing.encode(houses().select(reversed(houses().columns)))
-    np.testing.assert_array_equal(X, again)
+    np.testing.assert_array_equal(inputs, again)
     with pytest.raises(cr.InputError, match="lacks the columns area, city"):
-        preprocessing.encode(houses().drop("area", "city"))
+        preprocessing.encode(X.drop("area", "city"))
 
 
 def test_a_model_file_has_it_all_as_json(tmp_path: Path) -> None:
-    prepared = tables.prepare(houses(), "price")
-    preprocessing = prepared.preprocessing
+    X = houses().drop("price")
+    _, preprocessing = learned(X, houses()["price"])
     net = cr.Network([len(preprocessing.inputs), 4, 1])
     path = tmp_path / "m.safetensors"
     tables.save(path, net, preprocessing)
     back, again = tables.load(path)
     assert again == preprocessing
-    np.testing.assert_array_equal(back.predict(prepared.test[0]), net.predict(prepared.test[0]))
+    inputs, _ = preprocessing.encode(X)
+    np.testing.assert_array_equal(back.predict(inputs), net.predict(inputs))
     json.dumps(files.load(path)[2], allow_nan=False)
     # The network without its preprocessing does not take a raw table for what it is not.
     with pytest.raises(cr.InputError):
@@ -297,6 +322,8 @@ def test_scores_stand_beside_a_naive_prediction() -> None:
 def test_predictions_are_in_the_units_and_classes_of_the_target() -> None:
     price = tables.Target("price", "regression", "", mean=100.0, scale=10.0)
     assert price.decode(np.array([[0.5], [-1]], np.float32))["prediction"].to_list() == [105, 90]
+    within = dataclasses.replace(price, low=95.0, high=104.0)
+    assert within.decode(np.array([[0.5], [-1]], np.float32))["prediction"].to_list() == [104, 95]
     pets = tables.Target("n", "classification", "", classes=(3, 7))
     found = pets.decode(np.array([[0.25, 0.75]], np.float32))
     assert found.to_dict(as_series=False) == {
@@ -304,6 +331,7 @@ def test_predictions_are_in_the_units_and_classes_of_the_target() -> None:
         "probability_3": [0.25],
         "probability_7": [0.75],
     }
+    assert pets.decode(np.array([[0.75]], np.float32)).equals(found)
 
 
 def test_an_infinite_number_is_named_by_its_row_in_the_file() -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chainrule.optimizers import Optimizer
     from chainrule.proof import prove
     from chainrule.schedules import Schedule
+    from chainrule.tables.estimators import TableClassifier, TableRegressor
     from chainrule.together import train_many
     from chainrule.tracing import trace
 
@@ -54,6 +55,8 @@ _NAMES = {
     "Optimizer": "optimizers",
     "Progress": "callbacks",
     "Schedule": "schedules",
+    "TableClassifier": "tables.estimators",
+    "TableRegressor": "tables.estimators",
     "check_gradients": "checks",
     "diagnose": "diagnosis",
     "form_costs": "forms",
@@ -68,9 +71,10 @@ _NAMES = {
 __all__ = [
     "Activation", "Callback", "ChainruleError", "DivergenceError", "EarlyStopping",
     "FileFormatError", "History", "InputError", "Loss", "MLPClassifier", "MLPRegressor",
-    "MissingExtraError", "Network", "Optimizer", "Progress", "Schedule", "activations",
-    "check_gradients", "diagnose", "form_costs", "from_sklearn", "from_torch", "initializers",
-    "load", "losses", "optimizers", "plots", "prove", "schedules", "trace", "train_many",
+    "MissingExtraError", "Network", "Optimizer", "Progress", "Schedule", "TableClassifier",
+    "TableRegressor", "activations", "check_gradients", "diagnose", "form_costs", "from_sklearn",
+    "from_torch", "initializers", "load", "losses", "optimizers", "plots", "prove", "schedules",
+    "trace", "train_many",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 from chainrule.architecture import Architecture
 from chainrule.errors import InputError
@@ -64,6 +64,9 @@ class Callback:
     ...             progress.stop("good enough")
     """
 
+    only_looks: ClassVar[bool] = False
+    """Whether it never changes the parameters, so that the engine need not read them again."""
+
     def on_train_begin(self, progress: Progress) -> None:
         """Be told that training starts."""
 
@@ -98,6 +101,8 @@ class EarlyStopping(Callback):
     restore_best : bool, default True
         Whether the weights of the best epoch are restored at the end.
     """
+
+    only_looks = True
 
     patience: int = 10
     min_delta: float = 0.0
@@ -146,6 +151,8 @@ class PrintProgress(Callback):
     every : int, optional
         Print every this many epochs instead.
     """
+
+    only_looks = True
 
     def __init__(self, every: int | None = None) -> None:
         self.every = every

@@ -108,7 +108,9 @@ def train_many(
         if kind not in checked or a.loss.own:
             checked[kind] = net._to_train_on(X, Y, sample_weight)
         tasks.append(net._task(*checked[kind], n_threads=n_threads, **chosen))
-    histories = training.fit_many(tasks, n_threads)
+    histories, diverged = training.fit_many(tasks, n_threads)
+    for i, error in diverged.items():
+        training.warn(f"network {i} of {len(tasks)}: {error}")
     for net, history in zip(networks, histories, strict=True):
         net.history = history
     return networks, histories

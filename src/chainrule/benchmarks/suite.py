@@ -14,7 +14,7 @@ from chainrule.benchmarks.experiments import EXPERIMENTS
 from chainrule.benchmarks.harness import Note, PeerError, once
 from chainrule.benchmarks.job import Job
 from chainrule.benchmarks.plan import Plan
-from chainrule.benchmarks.tables import Table
+from chainrule.benchmarks.report import Table
 from chainrule.benchmarks.workloads import WORKLOADS
 from chainrule.errors import require_choice
 

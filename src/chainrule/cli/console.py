@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from chainrule.callbacks import Callback, Progress
@@ -97,12 +96,19 @@ class Display(Callback):
         validation data, so it is called only for what is shown.
     """
 
-    def __init__(self, score: Callable[[], str]) -> None:
+    only_looks = True
+
+    def __init__(self, score: Callable[[Progress], str]) -> None:
         self.score = score
         self.console = terminal()
         self.shown = self.shown_epoch = 0.0
 
-    def __enter__(self) -> Display:
+    def on_train_begin(self, progress: Progress) -> None:
+        """Say which network it is, and start."""
+        from chainrule.network import Network
+
+        net = Network.of(progress.architecture, progress.parameters)
+        say(f"network    {net!r}, {net.n_parameters:,} parameters\n")
         if self.console:
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
@@ -115,23 +121,8 @@ class Display(Callback):
                 TextColumn("left"),
                 console=self.console,
             )
-            self.task = self.bar.add_task("epoch 0", total=None)
+            self.task = self.bar.add_task("epoch 0", total=progress.epochs)
             self.bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self.console:
-            self.bar.stop()
-
-    def on_train_begin(self, progress: Progress) -> None:
-        """Learn how many epochs there will be."""
-        if self.console:
-            self.bar.update(self.task, total=progress.epochs)
 
     def on_epoch_end(self, progress: Progress) -> None:
         """Show the epoch when it is time for it."""
@@ -146,13 +137,15 @@ class Display(Callback):
         """Show the last epoch."""
         if progress.epoch and progress.epoch != self.shown_epoch:
             self._show(progress)
+        if self.console:
+            self.bar.stop()
 
     def _show(self, progress: Progress) -> None:
         self.shown, self.shown_epoch = time.monotonic(), progress.epoch
         width = len(str(progress.epochs))
         line = (
             f"epoch {progress.epoch:>{width}}/{progress.epochs}  loss {progress.loss:<8.4g}  "
-            f"validation {self.score()}"
+            f"validation {self.score(progress)}"
         )
         if self.console:
             self.bar.update(self.task, description=line, completed=progress.epoch)

@@ -112,8 +112,13 @@ def _grouped(columns: tuple[Column, ...]) -> list[str]:
 
 
 def _spell(column: Column) -> str:
-    missing = "; missing has an input of its own" if column.indicator else ""
     if column.kind == "category":
-        return f"{listing(column.categories)}{'; others' if column.others else ''}{missing}"
+        many = f"{len(column.categories)} categories, by the target: " if column.statistics else ""
+        return (
+            many
+            + listing([c for c in column.categories if c is not None])
+            + ("; missing is one, too" if None in column.categories else "")
+        )
+    missing = "; missing has an input of its own" if column.indicator else ""
     days = "date in days since 1970, " if column.kind == "date" else ""
-    return f"{days}mean {column.mean:.4g}, scale {column.scale:.4g}{missing}"
+    return f"{days}median {column.centers[0]:.4g}, scale {column.scales[0]:.4g}{missing}"

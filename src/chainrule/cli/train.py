@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,27 +24,14 @@ from chainrule.errors import InputError
 if TYPE_CHECKING:
     import polars
 
-    from chainrule.history import History
-    from chainrule.network import Network
+    from chainrule.callbacks import Progress
     from chainrule.numerics import Array
     from chainrule.tables import Prepared, Preprocessing, Target
 
-_DIGIT, _PIXEL_MAX = "digit", 16.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a training run is to use."""
-
-    hidden: tuple[int, ...]
-    activation: str
-    epochs: int
-    learning_rate: float
-    batch_size: int
-    patience: int
-    dropout: float
-    l2: float
-    seed: int
+_DIGIT = "digit"
+_OF_DIGITS = {
+    "hidden_layer_sizes": (256,), "dropout": 0.5, "max_iter": 60, "n_iter_no_change": 60,
+}  # fmt: skip
 
 
 def train(
@@ -66,11 +53,11 @@ def train(
     ] = None,
     activation: Annotated[str, typer.Option(help="Of the hidden layers.")] = "relu",
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="The most passes over the data: 200, digits 60.")
+        int | None, typer.Option(min=1, help="The most passes over the data: 50, digits 60.")
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="0.001, digits 0.003.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The largest: 0.005.")] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Rows in a step: 32, more for large tables.")
+        int | None, typer.Option(min=1, help="Rows in a step: 16, more for large tables.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the split and the weights.")] = 0,
     task: Annotated[
@@ -97,40 +84,35 @@ def train(
 
     activations.get(activation)
     if table is None:
-        frame, columns = _digits()
+        frame = _digits()
         target = _DIGIT
         say(f"data       scikit-learn's handwritten digits: {frame.height:,} of 8 x 8 pixels")
     else:
-        frame, columns = _read(table, task), None
+        frame = _read(table, task)
         say(f"data       {table}: {frame.height:,} rows, {frame.width} columns")
     assert target is not None
     from chainrule import tables
 
-    prepared = tables.prepare(frame, target, task, seed, columns)
+    prepared = tables.prepare(frame, target, task, seed)
     _say_prepared(prepared)
-    n_train = len(prepared.train[1])
-    default = (256,) if table is None else (64, 64)
-    settings = Settings(
-        hidden=default if sizes is None else sizes,
-        activation=activation,
-        epochs=epochs or (60 if table is None else 200),
-        learning_rate=(3e-3 if table is None else 1e-3) if learning_rate is None else learning_rate,
-        # About 500 steps in an epoch are enough; longer batches make them cheaper.
-        batch_size=batch_size or min(max(32, n_train // 500), 512),
-        patience=20,
-        dropout=0.4 if table is None else 0.0,
-        # Measured on small tables of several kinds; what is a prior counts less with more rows.
-        l2=0.0 if table is None else min(0.01, 10 / n_train),
-        seed=seed,
-    )
-    net, history = _fit(prepared, settings)
+    given = {
+        "hidden_layer_sizes": sizes, "max_iter": epochs, "learning_rate_init": learning_rate,
+        "batch_size": batch_size,
+    }  # fmt: skip
+    chosen = {name: value for name, value in given.items() if value is not None}
+    settings: dict[str, Any] = {"activation": activation, "random_state": seed % 2**32}
+    if table is None:
+        settings |= _OF_DIGITS
+    perceptron, preprocessing = _fit(prepared, settings | chosen)
+    net, history = perceptron.network_, perceptron.history_
     interrupted = history.stop_reason == "interrupted"
     if interrupted and not history.epochs:
         raise KeyboardInterrupt
     if interrupted:
         say(f"interrupted after {history.epochs} epochs: keeping the best weights so far")
-    outputs = net.predict(prepared.test[0])
-    preprocessing = _scored(prepared, outputs)
+    outputs = net.predict(preprocessing.encode(prepared.test[0])[0])
+    scores = prepared.target.scores(outputs, prepared.test[1], prepared.train[1])
+    preprocessing = dataclasses.replace(preprocessing, scores=scores)
     try:
         tables.save(output, net, preprocessing)
     except InputError as error:
@@ -144,8 +126,8 @@ def train(
             *_mistakes(prepared, outputs),
             (
                 "training",
-                f"{history.seconds:.1f} s, {history.epochs} of {settings.epochs} epochs, the best "
-                f"was {history.best_epoch}; {history.engine} engine",
+                f"{history.seconds:.1f} s, {history.epochs} of {perceptron.max_iter} epochs, the "
+                f"best was {history.best_epoch}; {history.engine} engine",
             ),
             ("saved", f"{output}" + (f", the test digits in {test_table}" if test_table else "")),
         ]
@@ -216,27 +198,23 @@ def _read(table: Path, task: str | None) -> polars.DataFrame:
     return tables.read(table)
 
 
-def _digits() -> tuple[polars.DataFrame, tuple[Any, ...]]:
-    """Return the digits as a table, and their pixels' preprocessing: the same for all."""
+def _digits() -> polars.DataFrame:
+    """Return the digits as a table."""
     import polars as pl
     from sklearn.datasets import load_digits
-
-    from chainrule.tables import Column
 
     digits = load_digits()
     names = [name.removesuffix(".0") for name in digits.feature_names]
     frame = pl.DataFrame(digits.data.astype("uint8"), schema=names)
-    columns = tuple(Column(name, "number", scale=_PIXEL_MAX) for name in names)
-    return frame.with_columns(pl.Series(_DIGIT, digits.target)), columns
+    return frame.with_columns(pl.Series(_DIGIT, digits.target))
 
 
 def _say_prepared(prepared: Prepared) -> None:
-    preprocessing = prepared.preprocessing
-    target = preprocessing.target
+    target = prepared.target
     if prepared.n_dropped:
         s = "" if prepared.n_dropped == 1 else "s"
         say(f"left out   {prepared.n_dropped:,} row{s} in which {target.name} is missing")
-    for name, reason in preprocessing.left_out.items():
+    for name, reason in prepared.left_out.items():
         say(f"left out   column {name}: {reason}")
     say(f"task       {target.task}: {target.reason}" + _other_task(target))
     parts = " / ".join(
@@ -257,64 +235,51 @@ def _other_task(target: Target) -> str:
     return " (--task regression to predict a number)"
 
 
-def _fit(prepared: Prepared, settings: Settings) -> tuple[Network, History]:
+def _fit(prepared: Prepared, settings: dict[str, Any]) -> tuple[Any, Preprocessing]:
+    """Return a fitted perceptron, and the preprocessing of its inputs."""
+    from chainrule.errors import DivergenceError
     from chainrule.network import Network
+    from chainrule.tables.estimators import TableClassifier, TableRegressor
 
-    target = prepared.preprocessing.target
-    classification = target.is_classification
-    net = Network(
-        [prepared.train[0].shape[1], *settings.hidden, target.n_outputs],
-        activation=settings.activation,
-        output_activation="softmax" if classification else "identity",
-        loss="cross_entropy" if classification else "squared_error",
-        seed=settings.seed,
-    )
-    say(f"network    {net!r}, {net.n_parameters:,} parameters")
-    say()
+    target = prepared.target
     X, Y = prepared.validation
     naive = prepared.train[1]
+    # a file holds one network, and a target that is only scaled
+    model: Any = TableClassifier(n_estimators=1, **settings)
+    if not target.is_classification:
+        model = TableRegressor(n_estimators=1, target_transform="scale", **settings)
 
-    def score() -> str:
-        scores = target.scores(net.predict(X), Y, naive)
-        if classification:
+    def score(progress: Progress) -> str:
+        net = Network.of(progress.architecture, progress.parameters)
+        outputs = net.predict(model.pipeline_[:2].transform(X))
+        scores = target.scores(outputs, Y, naive)
+        if target.is_classification:
             return f"accuracy {scores['accuracy']:.1%}"
         return f"R^2 {scores['r2']:.3f}" if "r2" in scores else f"error {scores['rmse']:.4g}"
 
-    with warnings.catch_warnings(record=True) as caught, Display(score) as display:
+    watched = {"validation_data": prepared.validation} if len(Y) else {}
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        history = net.fit(
-            *prepared.train,
-            epochs=settings.epochs,
-            learning_rate=settings.learning_rate,
-            batch_size=settings.batch_size,
-            dropout=settings.dropout,
-            l2=settings.l2,
-            schedule="cosine",
-            validation_data=prepared.validation,
-            early_stopping=settings.patience,
-            callbacks=[display],
-        )
+        model.set_callbacks(Display(score)).fit(*prepared.train, **watched)
+    network = model.pipeline_["network"]
+    perceptron = getattr(network, "regressor_", network)
+    reason = perceptron.history_.stop_reason
     for warning in caught:
-        if warning.category is UserWarning and history.stop_reason != "interrupted":
+        if reason == "diverged":
+            raise DivergenceError(str(warning.message))
+        if warning.category is UserWarning and reason != "interrupted":
             say(f"note       {warning.message}")
-    return net, history
-
-
-def _scored(prepared: Prepared, outputs: Array) -> Preprocessing:
-    import dataclasses
-
-    preprocessing = prepared.preprocessing
-    scores = preprocessing.target.scores(outputs, prepared.test[1], prepared.train[1])
-    return dataclasses.replace(preprocessing, scores=scores)
+    return perceptron, prepared.described(model.pipeline_)
 
 
 def _mistakes(prepared: Prepared, outputs: Array) -> list[tuple[str, str]]:
     from chainrule.tables import confusions
 
-    target = prepared.preprocessing.target
+    target = prepared.target
     if not target.is_classification:
         return []
-    pairs = confusions(prepared.test[1], outputs.argmax(axis=1), target.classes)
+    chosen = target.probabilities(outputs).argmax(axis=1)
+    pairs = confusions(prepared.test[1], chosen, target.classes)
     worst = [f"{true} taken for {mistaken}: {n}" for true, mistaken, n in pairs[:4]]
     if len(pairs) > len(worst):
         worst.append(f"others: {sum(n for *_, n in pairs[len(worst) :])}")

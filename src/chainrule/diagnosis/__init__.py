@@ -155,7 +155,8 @@ def _find(e: Evidence) -> list[Finding]:
     rest = [f for rule in (training_rules.missing_bias, data_rules.balance) for f in rule(e)]
     if not e.trained:  # a rate that was not used yet has done nothing
         return [*data, *layers, *ahead, *behind, *rest]
-    return [*data, *ahead, *layers, *behind, *rest]
+    found = [*data, *ahead, *layers, *behind, *rest]
+    return found or list(training_rules.unrelated(e))  # the last that comes to mind
 
 
 def _table(e: Evidence) -> list[LayerRow]:

@@ -15,8 +15,8 @@ from chainrule.numerics import Array
 # LeCun et al. 1998, "Efficient BackProp", section 4.3: the mean of each input should be close to
 # 0 and their variances about the same. These bounds leave room for what trains well all the same,
 # such as pixels from 0 to 16 and centimetres of petals.
-_LARGE, _SMALL = 20.0, 0.02
-_RATIO = 100.0
+_LARGE, _SMALL = 15.0, 0.02
+_RATIO = 50.0
 _OFFSET = 8.0
 _SCALE = "standardise each column (subtract its mean, divide by its standard deviation)"
 _TARGETS_LARGE, _TARGETS_SMALL = 20.0, 0.005

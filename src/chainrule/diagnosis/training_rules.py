@@ -206,6 +206,23 @@ def capacity(e: Evidence) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+def unrelated(e: Evidence) -> Iterator[Finding]:
+    """Find targets that nothing can be learnt of from these inputs."""
+    # of fewer samples, a wide network may learn nothing though there is something
+    enough = max(200, 20 * e.architecture.n_inputs)
+    if not e.trained or e.loss_share < 0.7 or e.n < enough or not experiments.can_train(e):
+        return
+    own, wide = (e.share(loss) for loss in experiments.wider(e))
+    if min(own, wide) > 0.98:
+        yield Finding(
+            "targets unrelated to the inputs",
+            f"trained anew on half of the samples, this network gets to {_percent(own)} of the "
+            f"loss of a constant prediction on the others, and a wide one to {_percent(wide)}",
+            "look whether the rows of X and Y belong together (was one of them sorted or "
+            "shuffled?), and whether X holds what Y depends on",
+        )
+
+
 def _flat(history: History) -> bool:
     """Whether the last fifth of the epochs lowered the loss by less than a tenth."""
     loss = history.loss

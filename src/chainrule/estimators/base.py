@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, Self
@@ -26,6 +27,7 @@ from chainrule.losses import Loss
 from chainrule.network import Network
 from chainrule.numerics import Array
 from chainrule.optimizers import FullBatch, Optimizer
+from chainrule.parameters import ParameterList
 from chainrule.schedules import Schedule
 from chainrule.training import OptimizerState
 
@@ -117,15 +119,17 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         raw = {"X": X, "y": y, "metadata": None}
         if sample_weight is not None:
             raw["metadata"] = {"sample_weight": sample_weight}
-        y, data = self._prepare(X, y, sample_weight, going_on)
-        watching.require_scorer(self)
-        trained, watched = self._watch(y, data, sample_weight, validation_data)
-        self._optimizer_states = [OptimizerState() for _ in self.networks_]
+        with _unchanged_if_it_fails(self):
+            watching.require_scorer(self)
+            y, data = self._prepare(X, y, sample_weight, going_on)
+            splits = self._watch(y, data, sample_weight, validation_data)
+            self._optimizer_states = [OptimizerState() for _ in self.networks_]
+            tasks = running.tasks(self, splits, self.max_iter)
         root = self._init_callback_context(
             max_subtasks=self.max_iter if len(self.networks_) == 1 else len(self.networks_)
         )
         root.call_on_fit_task_begin(estimator=self, **raw)
-        running.train(self, trained, self.max_iter, watched, self._told(root, raw))
+        running.train(self, tasks, self._told(root, raw))
         running.warn_if_unfinished(self)
         root.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **raw)
         return self
@@ -137,8 +141,11 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
                 "partial_fit does not support early_stopping=True, which looks back over several "
                 "epochs: call fit, or pass early_stopping=False"
             )
-        _, data = self._prepare(X, y, sample_weight, hasattr(self, "networks_"), classes)
-        running.train(self, data, 1, partial=True)
+        with _unchanged_if_it_fails(self):
+            _, data = self._prepare(X, y, sample_weight, hasattr(self, "networks_"), classes)
+            splits = [(data, None)] * len(self.networks_)
+            tasks = running.tasks(self, splits, 1, partial=True)
+        running.train(self, tasks, [((), ())] * len(tasks))
         return self
 
     def set_callbacks(self, *callbacks: Any) -> Self:
@@ -212,8 +219,9 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
 
     def _watch(
         self, y: Any, data: Data, sample_weight: Any, validation_data: Any
-    ) -> tuple[Data, watching.Watched | None]:
-        """Return the samples to train on and those to score."""
+    ) -> list[tuple[Data, watching.Watched | None]]:
+        """Return the samples to train on and those to score, of each network."""
+        n = len(self.networks_)
         if validation_data is not None:
             if not (isinstance(validation_data, tuple | list) and len(validation_data) in (2, 3)):
                 raise InputError(
@@ -229,20 +237,25 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
                 watched = self.network_._to_train_on(X, self._encode(y), weight)[0]
             except ValueError as error:
                 raise InputError(f"validation_data: {error}") from None
-            return data, watching.Watched(watched, y, weight)
+            return [(data, watching.Watched(watched, y, weight))] * n
         if not (self.early_stopping and running.makes_epochs(self)):
-            return data, None
-        # of two classes, and only of two, scikit-learn keeps the proportion
-        binary = not is_regressor(self) and data.Y.shape[1] == 1
-        trained, held = watching.split(
-            len(data), self.validation_fraction, data.Y > 0 if binary else None, self._random
-        )
+            return [(data, None)] * n
+        labels = self._in_proportion(data.Y)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, data.X)
-        return data.rows(trained), watching.Watched(
-            replace(data.rows(held), sample_weight=None if weight is None else weight[held]),
-            y[held],
-            None if weight is None else weight[held],
-        )
+        splits: list[tuple[Data, watching.Watched | None]] = []
+        for _ in range(self.n_estimators):  # each holds out others: together they learn from all
+            trained, held = watching.split(
+                len(data), self.validation_fraction, labels, self._random
+            )
+            own = None if weight is None else weight[held]
+            held_out = watching.Watched(replace(data.rows(held), sample_weight=own), y[held], own)
+            splits.append((data.rows(trained), held_out))
+        return splits * (n // self.n_estimators)
+
+    def _in_proportion(self, Y: Array) -> Array | None:
+        """Return the classes, of shape (n, 1), whose proportion a split keeps."""
+        del Y
+        return None
 
     def _weighted_by_class(self, y: Any, sample_weight: Any) -> Any:
         """Return the weights of the samples times those of their classes, where there are any."""
@@ -281,7 +294,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
             Convergence(f"Network {i}: " if len(asked) > 1 else "") for i in range(len(asked))
         ]
         self._optimizer_states = [OptimizerState() for _ in asked]
-        self.n_outputs_ = asked[0].n_outputs
+        self.n_outputs_ = n_targets
         self.n_layers_ = len(asked[0].layer_sizes)
         output = asked[0].activations[-1].name
         self.out_activation_ = _SKLEARN_NAMES.get(output, output)
@@ -299,11 +312,11 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
     def _draw_seed(self) -> int:
         return int(self._random.randint(np.iinfo(np.int32).max))
 
-    def _told(self, root: Any, raw: dict[str, Any]) -> list[list[Any]]:
-        """Return the callbacks of each network."""
+    def _told(self, root: Any, raw: dict[str, Any]) -> list[tuple[Sequence[Any], Sequence[Any]]]:
+        """Return the callbacks of each network: those of ours, and scikit-learn's."""
         kept = getattr(self, "_skl_callbacks", [])
         if not kept:
-            return [[] for _ in self.networks_]
+            return [((), ())] * len(self.networks_)
         contexts = [root]
         if len(self.networks_) > 1:
             contexts = [
@@ -311,7 +324,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
                 for _ in self.networks_
             ]
         return [
-            [*telling.ours(kept), telling.EpochTasks(self, context, raw, own=context is not root)]
+            (telling.ours(kept), [telling.EpochTasks(self, context, raw, context is not root)])
             for context in contexts
         ]
 
@@ -339,20 +352,29 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
     @property
     def coefs_(self) -> list[Array]:
         """The weights of each layer, of shape (n_in, n_out): views of those of `network_`."""
-        return [W.T for W in self.network_.weights]
+        return ParameterList((W.T for W in self.network_.weights), "coefs_")
 
     @coefs_.setter
     def coefs_(self, values: Sequence[Array]) -> None:
-        self.network_.weights = [np.asarray(value).T for value in values]
+        self._require_fitted("coefs_")
+        ParameterList((W.T for W in self.network_.weights), "coefs_").assign(values)
 
     @property
     def intercepts_(self) -> list[Array]:
         """The biases of each layer, of shape (n_out,): views of those of `network_`."""
-        return [b for b in self.network_.biases if b is not None]
+        return ParameterList(self.network_.biases, "intercepts_")
 
     @intercepts_.setter
     def intercepts_(self, values: Sequence[Array]) -> None:
-        self.network_.biases = list(values)
+        self._require_fitted("intercepts_")
+        ParameterList(self.network_.biases, "intercepts_").assign(values)
+
+    def _require_fitted(self, what: str) -> None:
+        if not hasattr(self, "networks_"):
+            raise InputError(
+                f"{what} cannot be set before fit, which makes the network: call fit or "
+                "partial_fit first, or make a chainrule.Network of these weights"
+            )
 
     def _checked(self, X: Any) -> Any:
         check_is_fitted(self, "networks_")
@@ -369,6 +391,18 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+@contextmanager
+def _unchanged_if_it_fails(model: Any) -> Iterator[None]:
+    """Within it, an error leaves an estimator as it was: a fitted one stays fitted."""
+    before = dict(vars(model))
+    try:
+        yield
+    except BaseException:
+        vars(model).clear()
+        vars(model).update(before)
+        raise
 
 
 def _listed(architectures: Sequence[Architecture]) -> str:

@@ -10,7 +10,7 @@ from sklearn import neural_network
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
@@ -76,8 +76,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     momentum, nesterovs_momentum : float and bool, default 0.9 and True
         Of ``"sgd"``.
     early_stopping : bool, default False
-        Whether to end by the score of samples that are held out, and restore the best weights;
-        without effect for ``"lbfgs"``.
+        Whether to end by the score of samples that are held out, by each network other ones, and
+        restore the best weights; without effect for ``"lbfgs"``.
     validation_fraction : float, default 0.1
         The fraction that is held out; of two classes, each has its share.
     beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-8
@@ -99,7 +99,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     optimizer : str, Optimizer or FullBatch, optional
         Any of `chainrule.optimizers`, in the place of `solver`.
     schedule : str or Schedule, optional
-        Any of `chainrule.schedules`, which the learning rate follows over `max_iter` epochs.
+        Any of `chainrule.schedules`, which the learning rate follows over `max_iter` epochs. One
+        that follows a plan, such as ``"cosine"``, is not ended by `tol` before.
     dropout : float, default 0.0
         The probability that an output of a hidden layer is set to zero in a step.
     l1 : float, default 0.0
@@ -272,7 +273,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         if outputs.shape[1] == 1:
             return np.hstack([1 - outputs, outputs])
         if self._labels.exclusive and self._output_activation() == "sigmoid":
-            outputs /= outputs.sum(axis=1, keepdims=True)
+            total = outputs.sum(axis=1, keepdims=True)
+            even = np.full_like(outputs, 1 / outputs.shape[1])
+            outputs = np.divide(outputs, total, out=even, where=total > 0)
         return outputs
 
     @available_if(_knows_probabilities)
@@ -340,12 +343,20 @@ class MLPClassifier(ClassifierMixin, Perceptron):
 
     def _threshold(self) -> float:
         """Return the output between the targets of a sample in a class and not in it."""
-        return 0.0 if self._loss().name == "hinge" else 0.5
+        return 0.0 if self.network_.architecture.loss.name == "hinge" else 0.5
+
+    def _in_proportion(self, Y: Array) -> Array | None:
+        # of two classes, and only of two, as scikit-learn
+        return None if self._labels.exclusive or self._labels.several_a_sample else Y[:, -1:] > 0
 
     def _weighted_by_class(self, y: Any, sample_weight: Any) -> Any:
         if self.class_weight is None:
             return sample_weight
-        by_class = compute_sample_weight(self.class_weight, y)
+        if self._labels.several_a_sample:
+            by_class = compute_sample_weight(self.class_weight, y)
+        else:  # of all classes, which the samples of a partial_fit need not have
+            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            by_class = weights[self._labels.numbers(y)]
         if not (np.isfinite(by_class) & (by_class >= 0)).all():
             raise InputError(
                 f"class_weight must be finite numbers of at least 0, but is {self.class_weight}"

@@ -24,6 +24,8 @@ class Convergence(Callback):
     one network for its whole life: a warm start and `partial_fit` go on from what it knows.
     """
 
+    only_looks = True
+
     name: str = ""
     """What the network is called in what is printed, where there are several."""
     losses: list[float] = field(default_factory=list)
@@ -53,6 +55,7 @@ class Convergence(Callback):
         self.early_stopping, self.restore_best = early_stopping, restore_best
         self.adaptive, self.verbose = adaptive, verbose
         self.best_parameters: Array | None = None
+        self.asked_to_stop = False
 
     def __getstate__(self) -> dict[str, object]:
         # what belongs to one call has no place in a pickle
@@ -91,9 +94,11 @@ class Convergence(Callback):
             progress.stop("converged")
 
     def on_train_end(self, progress: Progress) -> None:
-        """Restore the parameters of the best validation score."""
+        """Restore the parameters of the best validation score; let go of what it looked at."""
         if self.best_parameters is not None:
             np.copyto(progress.parameters, self.best_parameters)
+        self.asked_to_stop = bool(progress.stop_reason)
+        self.best_parameters = self.score = None
 
     def _print(self, message: str) -> None:
         if self.verbose:

@@ -56,10 +56,13 @@ class Labels:
         """Return 0 and 1 of type int8: a column for each class, one for two that exclude others."""
         if self.several_a_sample:
             return np.asarray(y.toarray() if hasattr(y, "toarray") else y).astype(np.int8)
-        numbers = np.searchsorted(self.classes, y)
         if not self.exclusive:
-            return (numbers == 1)[:, None].astype(np.int8)
-        return np.eye(len(self.classes), dtype=np.int8)[numbers]
+            return (self.numbers(y) == 1)[:, None].astype(np.int8)
+        return np.eye(len(self.classes), dtype=np.int8)[self.numbers(y)]
+
+    def numbers(self, y: Any) -> Array:
+        """Return the places of labels among the classes; not for several labels a sample."""
+        return np.searchsorted(self.classes, y)
 
     def decode(self, outputs: Array, threshold: float = 0.5) -> Array:
         """Return labels, those of the largest output, or of the outputs above the threshold."""
@@ -93,6 +96,9 @@ give them a label of their own
     labels = np.asarray(y)
     if labels.dtype != object or labels.ndim != 1:
         return
+    types = set(map(type, labels))
+    if types == {str}:
+        return
     for i, label in enumerate(labels):
         if label is None or is_pandas_na(label) or is_scalar_nan(label):
             named = "NaN" if is_scalar_nan(label) else str(label)
@@ -100,10 +106,10 @@ give them a label of their own
                 f"y contains {named} in row {i}, which is no label: drop such rows, or give them "
                 "a label of their own"
             )
-    texts = [isinstance(label, str) for label in labels]
+    texts = [issubclass(kind, str) for kind in types]
     if any(texts) and not all(texts):
-        types = ", ".join(sorted({type(label).__name__ for label in labels}))
+        named = ", ".join(sorted(kind.__name__ for kind in types))
         raise InputError(
-            f"y has labels of the types {types}, which have no order: make all of them strings, "
+            f"y has labels of the types {named}, which have no order: make all of them strings, "
             "such as with numpy.asarray(y).astype(str)"
         )

@@ -165,8 +165,10 @@ restore_best, n_estimators, n_threads, engine
         """
         X = self._checked(X)
         levels = self._by_level()
-        middle = min(levels, key=lambda level: abs(level - 0.5))
-        return self._decode(self._mean(X, levels[middle]))
+        if len(levels) == 1:
+            return self._decode(self._mean(X, self.networks_))
+        middle = int(np.argmin([abs(level - 0.5) for level in levels]))
+        return self._sorted_quantiles(X, levels)[..., middle]
 
     @available_if(_knows_a_spread)
     def predict_std(self, X: Any) -> Array:
@@ -194,7 +196,7 @@ restore_best, n_estimators, n_threads, engine
         X = self._checked(X)
         outputs = np.stack([network.predict(X) for network in self.networks_])
         variance = np.var(self._means(outputs), axis=0)
-        if _is_gaussian(self.loss):
+        if self.network_.architecture.loss.outputs_per_target == 2:
             variance = variance + np.exp(outputs[..., outputs.shape[-1] // 2 :]).mean(axis=0)
         return self._as_y_was(np.sqrt(variance))
 
@@ -220,22 +222,24 @@ restore_best, n_estimators, n_threads, engine
         NotFittedError, ValueError
             As for `predict`.
         """
-        X = self._checked(X)
-        levels = self._by_level()
-        found = [self._decode(self._mean(X, levels[level])) for level in sorted(levels)]
+        return self._sorted_quantiles(self._checked(X), self._by_level())
+
+    def _sorted_quantiles(self, X: Any, levels: dict[float, list[Network]]) -> Array:
+        found = [self._decode(self._mean(X, networks)) for networks in levels.values()]
         return np.sort(np.stack(found, axis=-1), axis=-1)
 
     def _by_level(self) -> dict[float, list[Network]]:
-        """Return the networks of each quantile, those of no quantile as of the median."""
+        """Return the networks of each quantile, from low to high; those of none as the median."""
         levels: dict[float, list[Network]] = {}
         for network in self.networks_:
             level = _level(network.architecture.loss)
             levels.setdefault(0.5 if level is None else level, []).append(network)
-        return levels
+        return dict(sorted(levels.items()))
 
     def _means(self, outputs: Array) -> Array:
         """Return the means among the outputs, which may have log-variances behind them."""
-        return outputs[..., : outputs.shape[-1] // 2] if _is_gaussian(self.loss) else outputs
+        n = outputs.shape[-1] // self.network_.architecture.loss.outputs_per_target
+        return outputs[..., :n]
 
     def _valid(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         return super()._valid(X, y.toarray() if issparse(y) else y, reset)
@@ -255,7 +259,7 @@ restore_best, n_estimators, n_threads, engine
         return self.scoring
 
     def _loss_offset(self, data: Data) -> float:
-        if self.loss != "poisson":
+        if self.network_.architecture.loss.name != "poisson":
             return 0.0
         deviance = (xlogy(data.Y, data.Y) - data.Y).sum(axis=1)
         return float(np.average(deviance, weights=data.sample_weight))

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from chainrule import training
+from chainrule import optimizers, schedules, training
 from chainrule.callbacks import Callback, Progress
 from chainrule.engines import Data
 from chainrule.errors import DivergenceError, InputError
 from chainrule.estimators import convergence, watching
 from chainrule.estimators.convergence import Convergence
+from chainrule.estimators.watching import Watched
 from chainrule.network import Network
 from chainrule.optimizers import FULL_BATCH, LBFGS, Adam, FullBatch, Momentum, Optimizer
-from chainrule.training import Task
+from chainrule.training import OptimizerState, Task
 
-_ENDED_AS_MEANT = ("converged", "callback", "interrupted", "diverged")
-"""Reasons to stop that need no warning, or had one."""
+_ENDED_AS_MEANT = ("converged", "interrupted", "diverged")
+"""Reasons to stop that need no warning, or had one; being asked to by a callback is another."""
 
 
 def makes_epochs(model: Any) -> bool:
@@ -32,103 +32,125 @@ def makes_epochs(model: Any) -> bool:
     return not issubclass(chosen if isinstance(chosen, type) else type(chosen), FullBatch)
 
 
-def train(
+def tasks(
     model: Any,
-    data: Data,
+    splits: Sequence[tuple[Data, Watched | None]],
     epochs: int,
-    watched: watching.Watched | None = None,
-    told: Sequence[Sequence[Callback]] = (),
     partial: bool = False,
-) -> None:
+) -> list[Task]:
+    """Return what each network of an estimator is to do; nothing has happened yet.
+
+    Parameters
+    ----------
+    model : Perceptron
+        Its networks are to be trained in place.
+    splits : sequence of (Data, Watched or None)
+        What each network is trained on, and scored on after each epoch.
+    epochs : int
+        The most to make.
+    partial : bool, default False
+        Whether the run before goes on.
+
+    Raises
+    ------
+    InputError
+        If a parameter is wrong, or does not go with another.
+    """
+    epochwise, planned = makes_epochs(model), _plans_its_length(model)
+    if partial and model.schedule is not None:
+        raise InputError(
+            f"partial_fit makes one epoch at a time, of which schedule={model.schedule!r} knows no "
+            "end: pass schedule=None, and change learning_rate_init by set_params between calls"
+        )
+    batch_size = _batch_size(model, len(splits[0][0]))
+    optimizer = optimizers.get(_optimizer(model))
+    found = []
+    for i, (network, (data, watched)) in enumerate(zip(model.networks_, splits, strict=True)):
+        follower, state = model._convergences[i], model._optimizer_states[i]
+        if not partial:
+            follower.scale = 1.0
+        early = bool(model.early_stopping and watched and epochwise)
+        # scipy decides for lbfgs, whose loss is not to fall by `tol` in every iteration
+        patience = model.n_iter_no_change if epochwise and (early or not planned) else math.inf
+        follower.begin(
+            patience=patience, tol=model.tol, report=_report(model, network, data),
+            score=watching.score_of(model, network, watched) if watched else None,
+            early_stopping=early, restore_best=model.restore_best, verbose=bool(model.verbose),
+            adaptive=_policy(model) == "adaptive",
+        )  # fmt: skip
+        task = network._task(
+            data, network.feature_names, epochs=epochs, optimizer=optimizer,
+            learning_rate=model.learning_rate_init, batch_size=batch_size, shuffle=model.shuffle,
+            # of a warm start, too, the order of samples and the dropout are new
+            seed=(model._draw_seed() + model.t_) % 2**32, l2=model.alpha, l1=model.l1,
+            dropout=model.dropout, gradient_clip=model.gradient_clip,
+            schedule=_schedule(model, follower, len(data), partial), callbacks=[follower],
+            engine=model.engine, n_threads=model.n_threads,
+        )  # fmt: skip
+        if state.optimizer != optimizer.name:
+            state = model._optimizer_states[i] = OptimizerState()
+        regularization = replace(task.settings.regularization, per_sample=True)
+        found.append(
+            replace(
+                task,
+                settings=replace(task.settings, regularization=regularization),
+                validation=watched.data if watched else None,
+                start=state if epochwise else None,
+            )
+        )
+    return found
+
+
+def train(model: Any, given: Sequence[Task], told: Sequence[Sequence[Sequence[Callback]]]) -> None:
     """Train all networks of an estimator, and set the attributes that tell of it.
 
     Parameters
     ----------
     model : Perceptron
         Its networks are trained in place.
-    data : Data
-        To train on.
-    epochs : int
-        The most to make.
-    watched : Watched, optional
-        To score after each.
-    told : sequence of sequences of Callback, optional
-        The callbacks of each network.
-    partial : bool, default False
-        Whether the run before goes on.
+    given : sequence of Task
+        From `tasks`.
+    told : sequence of pairs of sequences of Callback
+        For each network, who is told of an epoch before it is judged, and after it.
 
     Raises
     ------
     DivergenceError
-        Of a single network without early stopping; of others it is a warning.
+        If a network diverged, without early stopping; with it, that is a warning.
     """
-    offset = model._loss_offset(data)
-    batch_size = _batch_size(model, len(data))
-    tasks = []
-    for i, network in enumerate(model.networks_):
-        follower = model._convergences[i]
-        if not partial:
-            follower.scale = 1.0
-        score = watching.score_of(model, network, watched) if watched else None
-        follower.begin(
-            # scipy decides for lbfgs, whose loss is not to fall by `tol` in every iteration
-            patience=model.n_iter_no_change if makes_epochs(model) else np.inf,
-            tol=model.tol, score=score, report=_report(network, offset),
-            early_stopping=bool(model.early_stopping and score),
-            restore_best=model.restore_best, verbose=bool(model.verbose),
-            adaptive=_policy(model) == "adaptive",
-        )  # fmt: skip
-        task = network._task(
-            data, network.feature_names, epochs=epochs, optimizer=_optimizer(model),
-            learning_rate=model.learning_rate_init, batch_size=batch_size, shuffle=model.shuffle,
-            seed=model._draw_seed(), l2=model.alpha, l1=model.l1, dropout=model.dropout,
-            gradient_clip=model.gradient_clip,
-            schedule=_schedule(model, follower, len(data), partial),
-            callbacks=[follower, *(told[i] if told else ())],
-            engine=model.engine, n_threads=model.n_threads,
-        )  # fmt: skip
-        tasks.append(_as_scikit_learn_counts(model, i, task, watched))
-    try:
-        if len(tasks) == 1:
-            model.histories_ = [training.fit(tasks[0])]
-        else:
-            model.histories_ = training.fit_many(tasks, model.n_threads)
-    except DivergenceError as error:
-        error.history.stop_reason = "diverged"
-        model.histories_ = [error.history]
-        _record(model, data)
+    following = [
+        replace(task, callbacks=[*before, *task.callbacks, *after])
+        for task, (before, after) in zip(given, told, strict=True)
+    ]
+    model.histories_, diverged = training.fit_many(following, model.n_threads)
+    for network, history in zip(model.networks_, model.histories_, strict=True):
+        network.history = history
+    for i in diverged if model.early_stopping else ():
+        model._convergences[i].scores.append(math.nan)
+    _record(model, given[0])
+    for error in diverged.values():
         if not model.early_stopping:
-            raise _in_scikit_learns_words(error) from None
-        model.validation_scores_.append(np.nan)
-        warnings.warn(str(error), ConvergenceWarning, stacklevel=5)
-    else:
-        _record(model, data)
+            raise _in_scikit_learns_words(error)
+        training.warn(str(error), ConvergenceWarning)
 
 
-def _as_scikit_learn_counts(
-    model: Any, i: int, task: Task, watched: watching.Watched | None
-) -> Task:
-    """Return the task with penalties for each sample, and the optimizer's state of before."""
-    regularization = replace(task.settings.regularization, per_sample=True)
-    return replace(
-        task,
-        settings=replace(task.settings, regularization=regularization),
-        validation=watched.data if watched else None,
-        start=model._optimizer_states[i] if makes_epochs(model) else None,
-    )
-
-
-def _record(model: Any, data: Data) -> None:
+def _record(model: Any, task: Task) -> None:
     """Set the attributes that tell of training: of the first network."""
     first, follower = model.histories_[0], model._convergences[0]
     model.n_iter_ = first.epochs
     model.loss_curve_ = follower.losses
-    if first.epochs:
+    if first.epochs and follower.losses:
         model.loss_ = follower.losses[-1]
-    else:  # lbfgs makes no iteration if it starts at a minimum
-        model.loss_ = model.network_.loss_value(data.X, data.Y, data.sample_weight)
+    else:  # lbfgs makes no iteration where it starts at a minimum; Ctrl-C may come at any line
+        network, data, penalties = model.network_, task.data, task.settings.regularization
+        progress = Progress(
+            network.architecture, network.parameters, epochs=0,
+            loss=network.loss_value(data.X, data.Y, data.sample_weight),
+            penalty=penalties.penalty(network.weights, data.total_weight()),
+        )  # fmt: skip
+        model.loss_ = _report(model, network, data)(progress)
     if makes_epochs(model):
-        model.t_ += len(data) * first.epochs
+        model.t_ += len(task.data) * first.epochs
     early = model.early_stopping and makes_epochs(model)
     model.best_loss_ = None if early else min(follower.best_loss, model.loss_)
     model.validation_scores_ = follower.scores if follower.scores or early else None
@@ -137,9 +159,16 @@ def _record(model: Any, data: Data) -> None:
 
 def warn_if_unfinished(model: Any) -> None:
     """Warn where training ended before it had converged, unless a schedule planned its length."""
-    reason = model.histories_[0].stop_reason
-    if model.schedule is not None or reason in _ENDED_AS_MEANT:
+    unfinished = [
+        history.stop_reason
+        for history, follower in zip(model.histories_, model._convergences, strict=True)
+        if not (follower.asked_to_stop or history.stop_reason in _ENDED_AS_MEANT)
+        and not (history.stop_reason == "epochs" and _plans_its_length(model))
+    ]
+    if not unfinished:
         return
+    n, reason = len(model.networks_), unfinished[0]
+    which = f"{len(unfinished)} of {n} networks: " if n > 1 else ""
     if reason == "epochs":
         message = (
             f"Maximum iterations ({model.max_iter}) reached and the optimization hasn't converged "
@@ -150,14 +179,20 @@ def warn_if_unfinished(model: Any) -> None:
             f"training ended after {model.n_iter_} iterations without having converged "
             f"({reason}): take a larger max_fun, or scale the data"
         )
-    warnings.warn(message, ConvergenceWarning, stacklevel=5)
+    training.warn(which + message, ConvergenceWarning)
 
 
-def _report(network: Network, offset: float) -> Callable[[Progress], float]:
+def _plans_its_length(model: Any) -> bool:
+    """Return whether the learning rate follows a plan over all of `max_iter` epochs."""
+    return model.schedule is not None and schedules.get(model.schedule).uses_epochs
+
+
+def _report(model: Any, network: Network, data: Data) -> Callable[[Progress], float]:
     """Return the function that states the objective of an epoch as scikit-learn does."""
     architecture = network.architecture
     # its squared error is the mean over the outputs, though it descends that of the sum
     share = 1 / architecture.n_targets if architecture.loss.name == "squared_error" else 1.0
+    offset = model._loss_offset(data)
 
     def report(progress: Progress) -> float:
         return share * progress.loss + offset + progress.penalty
@@ -170,10 +205,9 @@ def _batch_size(model: Any, n: int) -> int:
     if model.batch_size == "auto":
         return min(200, n)
     if model.batch_size > n and makes_epochs(model):
-        warnings.warn(
+        training.warn(
             f"Got batch_size={model.batch_size}, larger than the number of samples, {n}, which "
-            "takes its place",
-            stacklevel=6,
+            "takes its place"
         )
     return int(min(model.batch_size, n))
 

@@ -67,6 +67,8 @@ class EpochTasks(Callback):
         Whether the context is of this network alone, so that it begins and ends here.
     """
 
+    only_looks = True
+
     def __init__(self, estimator: Any, context: Any, samples: dict[str, Any], own: bool) -> None:
         self.estimator, self.context, self.samples, self.own = estimator, context, samples, own
         self.epoch: Any = None

@@ -82,6 +82,13 @@ def score_of(estimator: Any, network: Network, watched: Watched) -> Callable[[Pr
     if metric is not None:
         alone = alone_with(estimator, network)
         scorer = check_scoring(alone, metric)
+        try:  # now, and not after an epoch
+            scorer(alone, watched.data.X, watched.y, **weight)
+        except Exception as error:
+            raise InputError(
+                f"scoring={metric!r} fails on the samples to validate on"
+                f"{' with their weights' if weight else ''}: {error}"
+            ) from error
 
         def scored(progress: Progress) -> float:
             del progress  # the network itself is trained in place

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TABLE = "table"
 _N, _N_TEST = 300, 100
+_MOST_ONE_HOT = 40
 
 
 @dataclass(frozen=True)
@@ -143,18 +144,28 @@ def of_table(frame: polars.DataFrame, target: str) -> Dataset:
     InputError
         If the target is not there or cannot be predicted, or there are too few rows.
     """
+    from sklearn.pipeline import Pipeline
+
     from chainrule import tables
+    from chainrule.tables.encoding import Columns, encoder
 
     prepared = tables.prepare(frame, target)
-    found = prepared.preprocessing
-    (X, y), (X_more, y_more), (X_test, y_test) = prepared.train, prepared.validation, prepared.test
-    X, y = np.concatenate([X, X_more]), np.concatenate([y, y_more])
-    classes = tuple(map(str, found.target.classes)) if found.target.is_classification else ()
+    task = prepared.target
+    rows, y = prepared.train
+    columns = Columns().fit(rows)
+    settled = columns.transform(rows)
+    encode = encoder(settled, _MOST_ONE_HOT, y if task.is_classification else None, seed=0)
+    encode.fit(settled, y)
+    found = prepared.described(Pipeline([("columns", columns), ("encode", encode)]))
+    classes = tuple(map(str, task.classes)) if task.is_classification else ()
 
-    def targets(values: Array) -> Array:
-        return np.eye(len(classes))[values] if classes else values.reshape(len(values), -1)
+    def part(*parts: tuple[polars.DataFrame, Array]) -> tuple[Array, Array]:
+        # a class that only held-out rows have is none that can be learned
+        known = [(X[y >= 0], y[y >= 0]) if classes else (X, y) for X, y in parts]
+        X = np.concatenate([found.encode(X)[0] for X, _ in known])
+        Y = np.concatenate([y for _, y in known])
+        Y = np.eye(len(classes))[Y] if classes else Y[:, None]
+        return X.astype(np.float32), Y.astype(np.float32)
 
-    return Dataset(
-        TABLE, X, targets(y).astype(np.float32), X_test, targets(y_test).astype(np.float32),
-        tuple(found.inputs), classes, found,
-    )  # fmt: skip
+    X, Y = part(prepared.train, prepared.validation)
+    return Dataset(TABLE, X, Y, *part(prepared.test), tuple(found.inputs), classes, found)

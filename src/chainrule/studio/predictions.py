@@ -156,7 +156,7 @@ def _against_truth(data: Dataset, outputs: Array) -> str:
     truth, said = data.Y_test[:, 0], np.nan_to_num(outputs[:, 0])
     if data.preprocessing is not None:
         target = data.preprocessing.target
-        truth, said = (v * target.scale + target.mean for v in (truth, said))
+        truth, said = (target.numbers(v[:, None]) for v in (truth, said))
     across, low, high = _scale([truth, said])
     points = [
         f'<circle cx="{across(a):.1f}" cy="{_SIZE - across(b):.1f}" r="3" '

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,9 +10,10 @@ import polars as pl
 
 from chainrule.errors import InputError
 from chainrule.numerics import Array
+from chainrule.tables.shapes import hats, soft, used
 
-# A category is an input; the rarer ones of a column with more of them share "all zeros".
-_MOST_CATEGORIES = 100
+LARGEST = 1e150
+"""Numbers beyond it have squares that overflow."""
 # Text of which nearly every value is different names the row and says nothing of others.
 _IDENTIFIER_SHARE, _IDENTIFIER_ROWS = 0.9, 10
 _MICROSECONDS_PER_DAY = 86_400e6
@@ -21,14 +21,14 @@ _MICROSECONDS_PER_DAY = 86_400e6
 
 @dataclass(frozen=True)
 class Column:
-    """What one column became in training; enough to do the same to new rows.
+    """What one column became in training, as plain data: enough to do the same to new rows.
 
     Examples
     --------
-    >>> Column("age", "number", median=30.0, mean=32.0, scale=5.0, indicator=True).inputs
-    ['age (scaled)', 'age is missing']
-    >>> Column("city", "category", categories=("Oslo", "Rome")).inputs
-    ['city = Oslo', 'city = Rome']
+    >>> Column("age", "number", indicator=True, knots=(20.0, 30.0, 70.0)).inputs
+    ['age (scaled)', 'age is missing', 'age near 20', 'age near 30', 'age near 70']
+    >>> Column("city", "category", categories=("Oslo", None)).inputs
+    ['city = Oslo', 'city is missing']
     """
 
     name: str
@@ -36,33 +36,54 @@ class Column:
     """``"number"`` (booleans too), ``"date"`` (in days since 1970) or ``"category"``."""
     median: float = 0.0
     """Fills what is missing in a number or date."""
-    mean: float = 0.0
-    scale: float = 1.0
+    centers: tuple[float, ...] = (0.0,)
+    scales: tuple[float, ...] = (1.0,)
+    """Of the number and of its indicator; or of the statistics of the target."""
     indicator: bool = False
     """Whether what is missing has an input of its own: where training had some."""
-    categories: tuple[str, ...] = ()
-    others: bool = False
-    """Whether training had rarer categories, which are all zeros."""
+    knots: tuple[float, ...] = ()
+    bend_weight: float = 1.0
+    categories: tuple[str | None, ...] = ()
+    """None is what is missing."""
+    statistics: tuple[tuple[float, ...], ...] = ()
+    """Of the target, for each category; none if each category is an input."""
+    unknown: tuple[float, ...] = ()
+    """The statistics for a category that training did not have."""
+
+    @property
+    def names(self) -> list[list[str]]:
+        """The names of the inputs in the blocks of `encode`."""
+        missing = f"{self.name} is missing"
+        if self.kind == "category" and self.statistics:
+            n = len(self.statistics)
+            which = [""] if n == 1 else [f" {i}" for i in range(n)]
+            return [[], [], [], [], [f"{self.name} (target{i})" for i in which]]
+        if self.kind == "category":
+            named = [missing if c is None else f"{self.name} = {c}" for c in self.categories]
+            return [[], [], [], named, []]
+        near = [f"{self.name} near {knot:g}" for knot in used(np.array(self.knots))]
+        return [[f"{self.name} (scaled)"], [missing] * self.indicator, near, [], []]
 
     @property
     def inputs(self) -> list[str]:
         """The names of the inputs; none is that of the column, whose values they are not."""
-        if self.kind == "category":
-            named = [f"{self.name} = {category}" for category in self.categories]
-        else:
-            named = [f"{self.name} (scaled)"]
-        return [*named, f"{self.name} is missing"] if self.indicator else named
+        return [name for block in self.names for name in block]
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain lists, strings and numbers."""
-        return asdict(self) | {"categories": list(self.categories)}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Column:
         """Return the column that `to_json` described."""
-        return cls(**record | {"categories": tuple(record["categories"])})
+        found: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list | tuple) else value
+            for name, value in record.items()
+        }
+        found["statistics"] = tuple(tuple(one) for one in record["statistics"])
+        return cls(**found)
 
-    def encode(self, series: pl.Series) -> tuple[Array, str]:
+    def encode(self, series: pl.Series) -> tuple[list[Array], str]:
         """Return the inputs for these values.
 
         Parameters
@@ -72,8 +93,9 @@ class Column:
 
         Returns
         -------
-        array of shape (n, len(inputs)), float64
-            Numbers standardised, categories one-hot.
+        list of five arrays with n rows, float32
+            The scaled number, its indicator, its bends; the categories, the statistics. A
+            network's inputs are the first blocks of all columns, then the second, and so on.
         str
             What a user should know: unseen categories, unexpected missing values; or ``""``.
 
@@ -82,86 +104,95 @@ class Column:
         InputError
             If the values are of another kind than in training.
         """
-        missing = series.is_null().to_numpy()
-        n_unexpected = 0 if self.indicator else int(missing.sum())
-        if self.kind == "category":
-            values = series.cast(pl.String)
-            encoded = np.stack(
-                [(values == category).fill_null(False).to_numpy() for category in self.categories],
-                axis=1,
-            ).astype(np.float64)
-            unseen = values.filter(~values.is_in(self.categories) & values.is_not_null())
-            note = ""
-            if len(unseen) and not self.others:
-                note = (
-                    f"{len(unseen)} of {len(series)} values of {self.name} in categories that "
-                    f"training did not have, such as {unseen[0]!r}"
-                )
-            elif n_unexpected:
-                note = self._unexpected(n_unexpected)
-        else:
-            numbers = as_numbers(series, self.kind).fill_null(self.median).to_numpy()
-            encoded = (numbers[:, None] - self.mean) / self.scale
-            fits = pl.Series(np.abs(encoded[:, 0]) < np.finfo(np.float32).max)
-            _require(fits, series, "numbers of a like size as in training")
-            note = (
-                self._unexpected(n_unexpected) + ": filled with the median" if n_unexpected else ""
+        values = settled(series, self.kind)
+        n_missing = values.null_count()
+        none = np.empty((len(values), 0), np.float32)
+        if self.kind != "category":
+            missing = values.is_null().to_numpy()[:, None]
+            x = values.fill_null(self.median).to_numpy()
+            scaled = self._scaled(x[:, None], slice(1))
+            indicator = self._scaled(missing, slice(1, None)) if self.indicator else none
+            bends = hats(x, np.array(self.knots)) * np.float32(self.bend_weight)
+            expected = self.indicator or not n_missing
+            note = "" if expected else f"{self._unexpected(n_missing)}: filled with the median"
+            return [scaled, indicator, bends, none, none], note
+        codes, note = self._codes(values)
+        if not self.statistics:
+            one_hot = (codes[:, None] == np.arange(len(self.categories))).astype(np.float32)
+            return [none, none, none, one_hot, none], note
+        by_code = np.column_stack([self.statistics, self.unknown])  # code -1 is the last
+        return [none, none, none, none, self._scaled(by_code[:, codes].T, slice(None))], note
+
+    def _scaled(self, x: Array, which: slice) -> Array:
+        return soft((x - np.array(self.centers[which])) / np.array(self.scales[which]))
+
+    def _codes(self, values: pl.Series) -> tuple[Array, str]:
+        """Return the number of each value's category, -1 for none, and what to know of it."""
+        number = {category: i for i, category in enumerate(self.categories)}
+        codes = np.array([number.get(value, -1) for value in values.to_list()], np.int64)
+        unseen = values.filter(pl.Series(codes < 0) & values.is_not_null())
+        if len(unseen):
+            return codes, (
+                f"{len(unseen)} of {len(values)} values of {self.name} in categories that "
+                f"training did not have, such as {unseen[0]!r}"
             )
-        if self.indicator:
-            encoded = np.column_stack([encoded, missing])
-        return encoded, note
+        if values.null_count() and None not in number:
+            return codes, self._unexpected(values.null_count())
+        return codes, ""
 
     def _unexpected(self, n: int) -> str:
         return f"{n} value{'s' if n > 1 else ''} of {self.name} missing, none in training"
 
 
-def learn(series: pl.Series) -> Column | str:
-    """Return what a column of the training rows becomes, or why it is left out.
+def kind_of(series: pl.Series) -> tuple[str, str]:
+    """Return what a column is, or ``""`` and why it is left out.
 
     Parameters
     ----------
     series : polars.Series
         The values.
 
+    Examples
+    --------
+    >>> kind_of(pl.Series([1.5, None])), kind_of(pl.Series([1, 1]))
+    (('number', ''), ('', 'it is always 1'))
+    """
+    n_present = len(series) - series.null_count()
+    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object, pl.Time, pl.Duration):
+        return "", f"it holds {series.dtype}, which is no number, date or text"
+    if n_present == 0:
+        return "", "it has no values"
+    n_different = series.drop_nulls().n_unique()
+    if n_different == 1 and n_present == len(series):
+        return "", f"it is always {series[0]}"
+    if series.dtype.is_temporal():
+        return "date", ""
+    if series.dtype.is_numeric() or series.dtype == pl.Boolean:
+        return "number", ""
+    if n_present >= _IDENTIFIER_ROWS and n_different > _IDENTIFIER_SHARE * n_present:
+        dates = "; dates must be like 2024-01-31" if _any_digits(series.cast(pl.String)) else ""
+        return "", f"it is text with {n_different} different values in {n_present} rows{dates}"
+    return "category", ""
+
+
+def settled(series: pl.Series, kind: str) -> pl.Series:
+    """Return a column as text, or as float64 that is not too large to compute with.
+
     Raises
     ------
     InputError
-        If there are infinite values, or the numbers are too large.
+        If it holds something else; the row is named.
     """
-    name, n_present = series.name, len(series) - series.null_count()
-    n_different = series.drop_nulls().n_unique() if not series.dtype.is_nested() else 0
-    has_missing = series.null_count() > 0
-    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object, pl.Time, pl.Duration):
-        return f"it holds {series.dtype}, which is no number, date or text"
-    if n_present == 0:
-        return "it has no values"
-    if n_different == 1 and not has_missing:
-        return f"it is always {series[0]}"
-    if series.dtype == pl.String:
-        if n_present >= _IDENTIFIER_ROWS and n_different > _IDENTIFIER_SHARE * n_present:
-            dates = "; dates must be like 2024-01-31" if _any_digits(series) else ""
-            return f"it is text with {n_different} different values in {n_present} rows{dates}"
-        counts = series.drop_nulls().value_counts().sort(["count", name], descending=[True, False])
-        kept = counts[name].head(_MOST_CATEGORIES).sort().to_list()
-        return Column(
-            name,
-            "category",
-            indicator=has_missing,
-            categories=tuple(kept),
-            others=n_different > len(kept),
-        )
-    kind = "date" if series.dtype.is_temporal() else "number"
-    numbers = as_numbers(series, kind).drop_nulls().to_numpy()
-    median = float(np.median(numbers))
-    with np.errstate(over="ignore", invalid="ignore"):
-        filled = np.append(numbers, np.full(series.null_count(), median))
-        mean, scale = float(filled.mean()), float(filled.std())
-    if not math.isfinite(mean + scale):
+    if kind == "category":
+        return series.cast(pl.String)
+    numbers = as_numbers(series, kind)
+    if not (fine := (numbers.abs() < LARGEST) | numbers.is_null()).all():
+        row = (~fine).arg_true()[0]
         raise InputError(
-            f"the numbers of column {name!r} are too large ({np.abs(numbers).max():g}): divide "
-            "them, or take their logarithm"
+            f"the numbers of column {series.name!r} are too large ({numbers[row]:g} in row "
+            f"{row + 1}): divide them, or take their logarithm"
         )
-    return Column(name, kind, median, mean, scale or 1.0, has_missing)
+    return numbers
 
 
 def as_numbers(series: pl.Series, kind: str) -> pl.Series:

@@ -15,7 +15,7 @@ from chainrule import loading
 from chainrule.errors import FileFormatError, InputError, closest, listing
 from chainrule.network import Network
 from chainrule.numerics import Array
-from chainrule.tables.columns import Column, as_numbers, learn
+from chainrule.tables.columns import Column, as_numbers, kind_of
 from chainrule.tables.reading import looks_like_values
 from chainrule.tables.targets import Target, decide
 
@@ -41,7 +41,8 @@ class Preprocessing:
     @property
     def inputs(self) -> list[str]:
         """The names of the network's inputs."""
-        return [name for column in self.columns for name in column.inputs]
+        blocks = zip(*(column.names for column in self.columns), strict=True)
+        return [name for block in blocks for names in block for name in names]
 
     @property
     def text_columns(self) -> list[str]:
@@ -75,7 +76,8 @@ class Preprocessing:
             s = "s" if len(missing) > 1 else ""
             raise InputError(f"the table lacks the column{s} {listing(missing)}{hint}")
         parts = [column.encode(frame[column.name]) for column in self.columns]
-        X = np.concatenate([encoded for encoded, _ in parts], axis=1, dtype=np.float32)
+        blocks = zip(*(encoded for encoded, _ in parts), strict=True)
+        X = np.concatenate([part for block in blocks for part in block], axis=1)
         return X, [note for _, note in parts if note]
 
     def to_json(self) -> dict[str, Any]:
@@ -100,26 +102,28 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A table ready for training: X of shape (n, n_inputs), Y of shape (n,), in three parts."""
+    """A table ready for training, in three parts: columns and encoded targets."""
 
-    preprocessing: Preprocessing
-    train: tuple[Array, Array]
-    validation: tuple[Array, Array]
-    test: tuple[Array, Array]
+    target: Target
+    train: tuple[pl.DataFrame, Array]
+    validation: tuple[pl.DataFrame, Array]
+    test: tuple[pl.DataFrame, Array]
     test_rows: Array
     """The rows of the table that are the test part."""
     n_dropped: int
     """Rows left out because their target is missing."""
+    left_out: Mapping[str, str]
+    """The columns that are not used, with the reason."""
+
+    def described(self, pipeline: Any) -> Preprocessing:
+        """Return the preprocessing of a fitted estimator for tables, as plain data."""
+        from chainrule.tables.describing import describe_columns
+
+        return Preprocessing(describe_columns(pipeline), self.target, self.left_out)
 
 
-def prepare(
-    frame: pl.DataFrame,
-    target: str,
-    task: str | None = None,
-    seed: int = 0,
-    columns: tuple[Column, ...] | None = None,
-) -> Prepared:
-    """Split a table and learn its preprocessing from the training part alone.
+def prepare(frame: pl.DataFrame, target: str, task: str | None = None, seed: int = 0) -> Prepared:
+    """Split a table, and settle its target.
 
     Parameters
     ----------
@@ -131,8 +135,6 @@ def prepare(
         Decided by the values of the target by default.
     seed : int, default 0
         Of the split.
-    columns : tuple of Column, optional
-        The preprocessing of the other columns where it is known beforehand.
 
     Raises
     ------
@@ -159,34 +161,43 @@ def prepare(
     rest, test = split(rows.height, labels, TEST_SHARE, seed)
     inner = split(len(rest), None if labels is None else labels[rest], VALIDATION_SHARE, seed)
     train, validation = (rest[part] for part in inner)
-    left_out: dict[str, str] = {}
-    if columns is None:
-        learned = {c.name: learn(c) for c in rows[train].drop(target).iter_columns()}
-        left_out = {name: found for name, found in learned.items() if isinstance(found, str)}
-        columns = tuple(found for found in learned.values() if isinstance(found, Column))
-    if not columns:
+    if chosen.is_classification:
+        known = set(y[train].to_list())
+        chosen = dataclasses.replace(chosen, classes=tuple(c for c in chosen.classes if c in known))
+    else:
+        chosen = _scaled(chosen, y[train])
+    X, Y = rows.drop(target), chosen.encode(y)
+    left_out = {name: why for name, (kind, why) in _kinds(X[train]).items() if not kind}
+    if len(left_out) == X.width:
         why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise InputError(
             f"there is no column to predict {target!r} from ({why or 'only the target'})"
         )
-    if not chosen.is_classification:
-        numbers = y[train].cast(pl.Float64).to_numpy()
-        with np.errstate(over="ignore"):
-            mean, scale = float(numbers.mean()), float(numbers.std())
-        if not np.isfinite(mean + scale):
-            raise InputError(f"the numbers of the target {target!r} are too large: divide them")
-        chosen = dataclasses.replace(chosen, mean=mean, scale=scale or 1.0)
-    preprocessing = Preprocessing(columns, chosen, left_out)
-    X, Y = preprocessing.encode(rows)[0], chosen.encode(y)
+    validation = validation[Y[validation] >= 0] if chosen.is_classification else validation
     kept = np.flatnonzero(frame[target].is_not_null().to_numpy())
     return Prepared(
-        preprocessing,
+        chosen,
         train=(X[train], Y[train]),
         validation=(X[validation], Y[validation]),
         test=(X[test], Y[test]),
         test_rows=kept[test],
         n_dropped=frame.height - rows.height,
+        left_out=left_out,
     )
+
+
+def _kinds(frame: pl.DataFrame) -> dict[str, tuple[str, str]]:
+    return {series.name: kind_of(series) for series in frame}
+
+
+def _scaled(target: Target, y: pl.Series) -> Target:
+    numbers = y.cast(pl.Float64).to_numpy()
+    with np.errstate(over="ignore"):
+        mean, scale = float(numbers.mean()), float(numbers.std())
+    if not np.isfinite(mean + scale):
+        raise InputError(f"the numbers of the target {target.name!r} are too large: divide them")
+    low, high = float(numbers.min()), float(numbers.max())
+    return dataclasses.replace(target, mean=mean, scale=scale or 1.0, low=low, high=high)
 
 
 def split(n: int, labels: Array | None, share: float, seed: int) -> tuple[Array, Array]:

@@ -37,6 +37,9 @@ class Target:
     """Text, booleans or numbers, sorted; output i of the network is the probability of class i."""
     mean: float = 0.0
     scale: float = 1.0
+    low: float | None = None
+    high: float | None = None
+    """The range of training, which predictions lie in."""
 
     @property
     def is_classification(self) -> bool:
@@ -79,7 +82,7 @@ class Target:
 
         Parameters
         ----------
-        outputs : array of shape (n, n_outputs)
+        outputs : array of shape (n, n_outputs), or (n, 1) for two classes
 
         Returns
         -------
@@ -87,13 +90,22 @@ class Target:
             The column ``prediction``; for classes also ``probability_<class>`` for each.
         """
         if not self.is_classification:
-            numbers = outputs[:, 0].astype(np.float64) * self.scale + self.mean
-            return pl.DataFrame({"prediction": numbers})
+            return pl.DataFrame({"prediction": self.numbers(outputs)})
+        outputs = self.probabilities(outputs)
         chosen = [self.classes[i] for i in outputs.argmax(axis=1)]
         probabilities = {
             f"probability_{_spell(c)}": outputs[:, i] for i, c in enumerate(self.classes)
         }
         return pl.DataFrame({"prediction": chosen, **probabilities})
+
+    def probabilities(self, outputs: Array) -> Array:
+        """Return a probability for each class, where two of them share an output."""
+        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+
+    def numbers(self, outputs: Array) -> Array:
+        """Return the predicted numbers in the target's unit, of shape (n,)."""
+        numbers = outputs[:, 0].astype(np.float64) * self.scale + self.mean
+        return numbers if self.low is None else np.clip(numbers, self.low, self.high)
 
     def scores(self, outputs: Array, encoded: Array, naive: Array) -> dict[str, float]:
         """Return how good predictions are, next to a prediction that ignores the inputs.
@@ -119,13 +131,15 @@ class Target:
         found: dict[str, float] = {"rows": len(encoded)}
         if self.is_classification:
             most = np.full(len(encoded), np.bincount(naive).argmax())
-            found["accuracy"] = float(accuracy_score(encoded, outputs.argmax(axis=1)))
+            chosen = self.probabilities(outputs).argmax(axis=1)
+            found["accuracy"] = float(accuracy_score(encoded, chosen))
             found["naive_accuracy"] = float(accuracy_score(encoded, most))
             return found
+        predicted = (self.numbers(outputs) - self.mean) / self.scale
         if len(encoded) > 1 and np.ptp(encoded) > 0:
-            found["r2"] = float(r2_score(encoded, outputs[:, 0]))
+            found["r2"] = float(r2_score(encoded, predicted))
         mean = np.full(len(encoded), naive.mean())
-        found["rmse"] = float(root_mean_squared_error(encoded, outputs[:, 0])) * self.scale
+        found["rmse"] = float(root_mean_squared_error(encoded, predicted)) * self.scale
         found["naive_rmse"] = float(root_mean_squared_error(encoded, mean)) * self.scale
         return found
 

@@ -20,7 +20,7 @@ from chainrule.training.loop import OptimizerState
 from chainrule.training.monitor import Monitor, warn
 from chainrule.training.settings import Settings, check, whole_number
 
-__all__ = ["OptimizerState", "Settings", "Task", "check", "fit", "fit_many", "whole_number"]
+__all__ = ["OptimizerState", "Settings", "Task", "check", "fit", "fit_many", "warn", "whole_number"]
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,24 @@ def fit(task: Task) -> History:
     return monitor.history
 
 
-def fit_many(tasks: Sequence[Task], n_threads: int | None) -> list[History]:
-    """Train several networks and return their histories; see `chainrule.train_many`.
+def fit_many(
+    tasks: Sequence[Task], n_threads: int | None
+) -> tuple[list[History], dict[int, DivergenceError]]:
+    """Train several networks; see `chainrule.train_many`.
 
     Those of the native engine are trained side by side. Others, and the methods that see all
     data at once, take turns.
+
+    Returns
+    -------
+    histories : list of History
+        One for each.
+    errors : dict
+        Of those that diverged, by their places in `tasks`.
     """
     monitors = [_monitor(task) for task in tasks]
 
-    def diverged(i: int, error: DivergenceError) -> None:
-        warn(f"network {i} of {len(tasks)}: {error}")
+    diverged: dict[int, DivergenceError] = {}
 
     with engines.limited(n_threads):
         runs = [_run(monitor, task) for monitor, task in zip(monitors, tasks, strict=True)]
@@ -69,7 +77,7 @@ def fit_many(tasks: Sequence[Task], n_threads: int | None) -> list[History]:
         errors = loop.train_together(list(together.values()))
         for i, error in zip(together, errors, strict=True):
             if error:
-                diverged(i, error)
+                diverged[i] = error
         for i in sorted(set(range(len(tasks))) - set(together)):
             if any(monitor.interrupted for monitor in monitors):
                 monitors[i].history.stop_reason = "interrupted"
@@ -77,8 +85,8 @@ def fit_many(tasks: Sequence[Task], n_threads: int | None) -> list[History]:
             try:
                 _train(monitors[i], tasks[i], runs[i])
             except DivergenceError as error:
-                diverged(i, error)
-    return [monitor.history for monitor in monitors]
+                diverged[i] = error
+    return [monitor.history for monitor in monitors], dict(sorted(diverged.items()))
 
 
 def _run(monitor: Monitor, task: Task) -> loop.Run | None:

@@ -23,13 +23,16 @@ class OptimizerState:
     """What an optimizer carries from one run to the next, in which it is replaced.
 
     It is that of the last step, also where the network gets the weights of an earlier, better
-    epoch back. An epoch that was cut short counts as if all of its steps had been made.
+    epoch back; but empty where training diverged. An epoch that was cut short counts as if all of
+    its steps had been made.
     """
 
     arrays: dict[str, Array] = field(default_factory=dict)
     """The arrays of its state, flat, by name."""
     steps: int = 0
     """How many steps it has made."""
+    optimizer: str = ""
+    """The name of the optimizer that it is of."""
 
 
 class Run:
@@ -91,22 +94,33 @@ class Run:
         self.steps += start.steps
         if not (start.steps or start.arrays):
             return
-        given, wanted = (
-            {name: array.shape for name, array in arrays.items()}
-            for arrays in (start.arrays, self.trainer.state())
-        )
-        if given != wanted:
+        optimizer, parameters = self.settings.optimizer, self.monitor.parameters
+        assert isinstance(optimizer, Optimizer)
+        wanted = {  # an entry for each parameter, or for none
+            name: parameters.shape if array.size == 0 else array.shape
+            for name, array in optimizer.init(parameters[:0]).items()
+        }
+        given = {name: array.shape for name, array in start.arrays.items()}
+        if start.optimizer != optimizer.name or given != wanted:
             raise InputError(
-                f"{self.settings.optimizer.name} of this network has a state of arrays {wanted}, "
-                f"but start has {given}: pass the state of the same optimizer and network, or a "
-                "new OptimizerState()"
+                f"{optimizer.name} of this network has a state of arrays {wanted}, but start has "
+                f"{given} of {start.optimizer or 'no optimizer'}: pass the state of the same "
+                "optimizer and network, or a new OptimizerState()"
             )
         self.trainer.restore(start.arrays)
 
-    def keep_state(self) -> None:
-        """Leave the state of the optimizer to a later run, if one was given to start from."""
-        if self.start is not None:
-            self.start.arrays, self.start.steps = self.trainer.state(), self.steps
+    def keep_state(self, diverged: bool = False) -> None:
+        """Leave the state of the optimizer to a later run, if one was given to start from.
+
+        One that diverged is forgotten: it would lead the best parameters astray again.
+        """
+        if self.start is None:
+            return
+        start, name = self.start, self.settings.optimizer.name
+        if diverged:
+            start.arrays, start.steps, start.optimizer = {}, 0, ""
+        else:
+            start.arrays, start.steps, start.optimizer = self.trainer.state(), self.steps, name
 
     def _all_epochs(self) -> bool:
         return self.monitor.history.epochs >= self.settings.epochs
@@ -148,7 +162,7 @@ class Run:
 
     def reload(self) -> None:
         """Take up the parameters after callbacks, which may have changed them."""
-        if self.monitor.callbacks:
+        if not (self.finished or all(callback.only_looks for callback in self.monitor.callbacks)):
             self.trainer.reload()
 
 
@@ -160,6 +174,7 @@ def train(run: Run) -> None:
     DivergenceError
         If the loss became infinite or NaN; the parameters are then the best so far.
     """
+    diverged = False
     try:
         with run.monitor:
             run.reload()
@@ -167,8 +182,11 @@ def train(run: Run) -> None:
                 epoch = run.next_epoch()
                 (losses,) = run.monitor.engine.train([(run.trainer, epoch)])
                 run.epoch_done(epoch, losses)
+    except DivergenceError:
+        diverged = True
+        raise
     finally:
-        run.keep_state()
+        run.keep_state(diverged)
 
 
 def train_together(runs: Sequence[Run]) -> list[DivergenceError | None]:
@@ -202,8 +220,8 @@ def train_together(runs: Sequence[Run]) -> list[DivergenceError | None]:
         warn("training was interrupted; the networks have their best weights so far")
     finally:
         with contextlib.ExitStack() as ends:  # goes on to the others where one raises
-            for run in runs:
-                ends.callback(run.keep_state)
+            for i, run in enumerate(runs):
+                ends.callback(run.keep_state, i in errors)
             for i, run in reversed(list(enumerate(begun))):
                 stopped = interrupted and not run.finished
                 ends.callback(run.monitor.end, stopped, failed or i in errors)

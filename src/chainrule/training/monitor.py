@@ -19,14 +19,19 @@ from chainrule.errors import DivergenceError
 from chainrule.history import History
 from chainrule.numerics import Array
 
+_NOT_THE_USERS = ("chainrule", "sklearn")
 
-def warn(message: str) -> None:
-    """Warn, pointing at the line outside of this package that led here."""
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn, pointing at the line outside of this package that led here.
+
+    The decorators of scikit-learn around the estimators' methods are no such line.
+    """
     frame: FrameType | None = sys._getframe()
     level = 1
-    while frame and frame.f_globals.get("__name__", "").partition(".")[0] == "chainrule":
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_USERS:
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)
+    warnings.warn(message, category, stacklevel=level)
 
 
 class Monitor:
@@ -137,6 +142,7 @@ class Monitor:
         )
         history.stop_reason = "diverged"
         error.history = history
+        history.stop_reason = "diverged"
         raise error
 
     def __exit__(
@@ -161,13 +167,17 @@ class Monitor:
 
     def end(self, interrupted: bool, failed: bool = False) -> None:
         """Note why training ended, restore the best parameters, and tell the callbacks."""
-        history, stopping = self.history, self.early_stopping
+        history = self.history
         self.interrupted = interrupted
         if interrupted:
             history.stop_reason = "interrupted"
         elif not failed:
             history.stop_reason = self.progress.stop_reason or history.stop_reason or "epochs"
-        if history.best_epoch and (interrupted or (stopping and stopping.restore_best)):
+        restore = interrupted or any(
+            isinstance(callback, EarlyStopping) and callback.restore_best
+            for callback in self.callbacks
+        )
+        if history.best_epoch and restore:
             np.copyto(self.parameters, self.best)
         for callback in self.callbacks:
             callback.on_train_end(self.progress)

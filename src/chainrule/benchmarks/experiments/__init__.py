@@ -15,7 +15,7 @@ from chainrule.benchmarks.experiments import (
     variants,
 )
 from chainrule.benchmarks.plan import Plan
-from chainrule.benchmarks.tables import Table
+from chainrule.benchmarks.report import Table
 
 Experiment = Callable[[Plan], Iterator[Table]]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from chainrule.benchmarks import machine, peers
 from chainrule.benchmarks.harness import compare
 from chainrule.benchmarks.plan import Plan
-from chainrule.benchmarks.tables import Table, failures, middles, over
+from chainrule.benchmarks.report import Table, failures, middles, over
 from chainrule.benchmarks.workloads import WORKLOADS, Workload
 
 _WIDTHS = (16, 32, 64, 128, 256, 512, 1024, 2048)

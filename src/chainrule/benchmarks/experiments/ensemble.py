@@ -8,7 +8,7 @@ from chainrule.benchmarks import machine, peers
 from chainrule.benchmarks.experiments.steps import threads
 from chainrule.benchmarks.harness import compare
 from chainrule.benchmarks.plan import Plan
-from chainrule.benchmarks.tables import Table, failures, middles, over
+from chainrule.benchmarks.report import Table, failures, middles, over
 from chainrule.benchmarks.workloads import WORKLOADS
 
 _N_NETWORKS = 32

@@ -11,7 +11,7 @@ from chainrule.benchmarks.estimating import DATASETS
 from chainrule.benchmarks.experiments.steps import threads
 from chainrule.benchmarks.harness import PeerError, compare, once, ratio
 from chainrule.benchmarks.plan import Plan
-from chainrule.benchmarks.tables import Table, duration, failures, middles, over
+from chainrule.benchmarks.report import Table, duration, failures, middles, over
 from chainrule.benchmarks.workloads import WORKLOADS, Workload
 
 _OURS, _THEIRS = "chainrule", "sklearn"

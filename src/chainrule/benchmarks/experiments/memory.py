@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from chainrule.benchmarks import machine, memory, peers
 from chainrule.benchmarks.harness import PeerError, once
 from chainrule.benchmarks.plan import Plan
-from chainrule.benchmarks.tables import Table
+from chainrule.benchmarks.report import Table
 from chainrule.benchmarks.workloads import WORKLOADS, Workload
 
 _MILLION = dataclasses.replace(WORKLOADS["w1"], n_samples=1_000_000)

@@ -9,7 +9,7 @@ from chainrule.benchmarks import machine, peers
 from chainrule.benchmarks.experiments.steps import threads
 from chainrule.benchmarks.harness import compare
 from chainrule.benchmarks.plan import Plan
-from chainrule.benchmarks.tables import Table, duration, failures, middles, over
+from chainrule.benchmarks.report import Table, duration, failures, middles, over
 from chainrule.benchmarks.workloads import Workload
 
 _NETWORK = Workload((64, 64, 64, 10), "relu", 1, 1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from chainrule.benchmarks import machine, peers
 from chainrule.benchmarks.harness import Comparison, PeerError, wall_seconds
 from chainrule.benchmarks.plan import Plan
-from chainrule.benchmarks.tables import Table, duration, failures, middles, over
+from chainrule.benchmarks.report import Table, duration, failures, middles, over
 from chainrule.benchmarks.workloads import WORKLOADS
 
 _IMPORTS = {

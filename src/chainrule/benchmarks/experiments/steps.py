@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from chainrule.benchmarks import machine, peers
 from chainrule.benchmarks.harness import Comparison, compare
 from chainrule.benchmarks.plan import LIMIT_FLOPS, Plan
-from chainrule.benchmarks.tables import Table, failures, middles, over
+from chainrule.benchmarks.report import Table, failures, middles, over
 from chainrule.benchmarks.workloads import WORKLOADS
 
 _LIMIT = "limit"

@@ -8,7 +8,7 @@ from typing import Any
 from chainrule.benchmarks import machine
 from chainrule.benchmarks.harness import compare
 from chainrule.benchmarks.plan import Plan
-from chainrule.benchmarks.tables import Table, failures, middles, over
+from chainrule.benchmarks.report import Table, failures, middles, over
 from chainrule.benchmarks.workloads import WORKLOADS
 
 _BASE = "adam, float32"
