@@ -161,7 +161,7 @@ def of_table(frame: polars.DataFrame, target: str) -> Dataset:
 
     def part(*parts: tuple[polars.DataFrame, Array]) -> tuple[Array, Array]:
         # a class that only held-out rows have is none that can be learned
-        known = [(X[y >= 0], y[y >= 0]) if classes else (X, y) for X, y in parts]
+        known = [(X[np.flatnonzero(y >= 0)], y[y >= 0]) if classes else (X, y) for X, y in parts]
         X = np.concatenate([found.encode(X)[0] for X, _ in known])
         Y = np.concatenate([y for _, y in known])
         Y = np.eye(len(classes))[Y] if classes else Y[:, None]
