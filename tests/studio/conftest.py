@@ -10,7 +10,7 @@ import pytest
 
 from tests.studio.tab import OpenTab, Tab, start
 
-_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
           "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def browser() -> Iterator[Any]:
     if chromium is None:
         pytest.skip("there is no chromium (Debian: apt-get install chromium)")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_QUIET)
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
         yield browser
         browser.close()
 
