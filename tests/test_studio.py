@@ -184,7 +184,7 @@ def test_a_change_that_makes_no_network_leaves_everything_as_it_was() -> None:
 
 
 def test_a_link_of_a_table_or_a_model_says_what_to_bring() -> None:
-    with pytest.raises(InputError, match="choose its file"):
+    with pytest.raises(InputError, match="choose its file under"):
         Workspace(State(data="table"), Given())
     with pytest.raises(InputError, match="model file"):
         Workspace(State(start="model"), Given())
@@ -219,6 +219,36 @@ def test_a_saved_network_opens_where_it_was_and_for_predict(tmp_path: Any) -> No
     _, preprocessing = tables.load(tmp_path / "t.safetensors")
     assert preprocessing is not None
     assert preprocessing.target.classes == ("a", "b")
+
+
+@pytest.mark.parametrize("target", ["kind", "colour", "width"])
+def test_a_model_of_chainrule_train_says_the_same_of_its_table(tmp_path: Any, target: str) -> None:
+    from chainrule import tables
+    from chainrule.cli import main
+
+    table, model = tmp_path / "t.csv", tmp_path / "m.safetensors"
+    table.write_text(tables.to_csv(TABLE))
+    assert main(["train", str(table), "--target", target, "-o", str(model), "--epochs", "2"]) == 0
+    net, preprocessing = tables.load(model)
+    assert preprocessing is not None
+    space = Workspace(workspace.state_of(net).replace(target=target), Given(TABLE, "t.csv", net))
+    test = tables.prepare(TABLE, target).test[0]
+    wanted = net.predict(preprocessing.encode(test)[0])
+    np.testing.assert_allclose(space.predict(space.data.X_test), wanted, rtol=1e-6)
+    assert (space.data.output == "sigmoid") == (target == "kind")
+
+
+def test_a_failure_of_training_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = small_session()
+
+    def fail(*_: Any) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(session, "_advance", fail)
+    session.run()
+    found = session.wait()
+    assert found.message == "training failed: no room"
+    assert not found.running
 
 
 def test_a_network_from_elsewhere_opens_with_data_of_its_shape() -> None:

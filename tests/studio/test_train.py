@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 import chainrule as cr
-from tests.studio.tab import PROGRAM, OpenTab, Tab
+from tests.studio.tab import PROGRAM, OpenTab, Tab, free_port, start
 
 
 def test_training_starts_pauses_and_goes_on_by_epochs_and_steps(open_tab: OpenTab) -> None:
@@ -66,6 +69,7 @@ def test_a_link_repeats_what_another_tab_shows(open_tab: OpenTab) -> None:
 def choose(tab: Tab, label: str, value: str) -> None:
     tab.page.get_by_role("combobox", name=label, exact=True).click()
     tab.page.get_by_role("option", name=value, exact=True).click()
+    tab.page.locator(".q-menu").wait_for(state="detached")
 
 
 def test_choices_make_the_network(open_tab: OpenTab) -> None:
@@ -137,6 +141,31 @@ def test_a_table_is_uploaded_trained_on_saved_and_opened_elsewhere(
     error = re.search(r"error ([\d.]+)", shown)
     assert error
     assert error[0] in tab.text(".train .facts")
+
+
+@pytest.mark.parametrize("brought", ["table", "model"])
+def test_the_command_line_brings_a_table_or_a_model(
+    browser: Any, tmp_path: Path, brought: str
+) -> None:
+    table, model = tmp_path / "t.csv", tmp_path / "m.safetensors"
+    table.write_text("a,b\n" + "\n".join(f"{i},{i % 7}.5" for i in range(40)) + "\n")
+    cr.Network([2, 6, 1], "tanh", "sigmoid", "binary_cross_entropy").save(model)
+    arguments = [str(table)] if brought == "table" else ["--model", str(model)]
+    process, url = start("--port", str(free_port()), *arguments)
+    context = browser.new_context()
+    tab = Tab(context.new_page())
+    tab.page.goto(url)
+    tab.page.get_by_role("button", name="Epoch").click()
+    tab.until(lambda: tab.steps() > 0)
+    tab.until(lambda: tab.state.steps == tab.steps())
+    data = tab.page.get_by_role("combobox", name="data").input_value()
+    wanted = ("t.csv", "seed") if brought == "table" else ("xor", "model")
+    assert (data, tab.state.start) == wanted
+    context.close()
+    process.terminate()
+    process.wait(timeout=20)
+    assert process.stdout is not None
+    process.stdout.close()
 
 
 def test_an_upload_that_is_no_table_is_explained(open_tab: OpenTab, tmp_path: Path) -> None:

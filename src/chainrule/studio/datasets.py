@@ -164,7 +164,8 @@ def of_table(frame: polars.DataFrame, target: str) -> Dataset:
         known = [(X[np.flatnonzero(y >= 0)], y[y >= 0]) if classes else (X, y) for X, y in parts]
         X = np.concatenate([found.encode(X)[0] for X, _ in known])
         Y = np.concatenate([y for _, y in known])
-        Y = np.eye(len(classes))[Y] if classes else Y[:, None]
+        # one output is enough for two classes, as for `chainrule train`
+        Y = np.eye(len(classes))[Y] if len(classes) > 2 else Y[:, None]
         return X.astype(np.float32), Y.astype(np.float32)
 
     X, Y = part(prepared.train, prepared.validation)

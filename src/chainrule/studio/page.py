@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any, Protocol
 
 from fastapi import Request
-from nicegui import ui
+from nicegui import run, ui
 
 from chainrule.errors import ChainruleError
 from chainrule.studio import diagnose_room, step_room, train_room, workspace
@@ -109,10 +109,12 @@ class Studio:
                     str(error), type="negative", multi_line=True, close_button="OK", timeout=9000
                 )
 
-    def replace(self, make: Callable[[], Workspace]) -> None:
-        """Work on something else from now on."""
+    async def replace(self, make: Callable[[], Workspace]) -> None:
+        """Work on something else from now on; made beside the page, which goes on meanwhile."""
         with self.asking():
-            space = make()
+            space = await run.io_bound(make)
+            if space is None:  # the server is ending
+                return
             self.space.close()
             self.space = space
         self.room.refresh()

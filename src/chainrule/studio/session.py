@@ -146,7 +146,10 @@ class Session:
                     self._publish(running=False)
                     self._thread = None
                     return
-            self._advance(left)
+            try:
+                self._advance(left)
+            except Exception as error:  # nobody waits for this thread: the page has to say it
+                self._message = f"training failed: {error}"
             now = time.perf_counter()
             if now - self._mark[0] > 0.5:
                 self._speed = (self._steps - self._mark[1]) / (now - self._mark[0])

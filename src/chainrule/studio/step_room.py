@@ -97,12 +97,7 @@ class StepRoom:
             f"<span>y = {html.escape(target)}</span>"
             f"<span>learning rate {state.learning_rate:g}</span>"
         )
-        self.strip.clear()
-        self.chips = []
-        with self.strip:
-            for k, item in enumerate(self.items):
-                chip = ui.button(item.name, on_click=lambda k=k: self.show(k), color=None)
-                self.chips.append(chip.props("flat dense no-caps").classes(f"chip {item.symbol}"))
+        self._show_strip()
         self.show(state.at)
 
     def tick(self) -> None:
@@ -140,6 +135,17 @@ class StepRoom:
         self.proof.content = ""
         self.prove.set_enabled(item.symbol in proving.PROVABLE)
         self.studio.changed()
+
+    def _show_strip(self) -> None:
+        """Show a button for each step; those that are there stay, or a click on them is lost."""
+        if [chip.text for chip in self.chips] == [item.name for item in self.items]:
+            return
+        self.strip.clear()
+        self.chips = []
+        with self.strip:
+            for k, item in enumerate(self.items):
+                chip = ui.button(item.name, on_click=lambda k=k: self.show(k), color=None)
+                self.chips.append(chip.props("flat dense").classes("chip"))
 
     def _target(self, i: int) -> str:
         data = self.studio.space.data

@@ -245,7 +245,7 @@ class TrainRoom:
     async def _table(self, event: events.UploadEventArguments) -> None:
         content = await event.file.read()
         name = event.file.name
-        self.studio.replace(lambda: self._with_table(content, name))
+        await self.studio.replace(lambda: self._with_table(content, name))
 
     def _with_table(self, content: bytes, name: str) -> Workspace:
         space = self.studio.space
@@ -259,7 +259,7 @@ class TrainRoom:
     async def _model(self, event: events.UploadEventArguments) -> None:
         content = await event.file.read()
         name = event.file.name
-        self.studio.replace(lambda: self._with_model(content, name))
+        await self.studio.replace(lambda: self._with_model(content, name))
 
     def _with_model(self, content: bytes, name: str) -> Workspace:
         given = self.studio.space.given

@@ -98,7 +98,8 @@ class Workspace:
             return datasets.named(state.data)
         if self.given.table is None:
             raise InputError(
-                "this link is of a table, which a link does not hold: choose its file under 'data'"
+                "the samples are a table's, which neither a link nor a model holds: choose its "
+                "file under 'your table'"
             )
         target = state.target or self.given.table.columns[-1]
         return datasets.of_table(self.given.table, target)
