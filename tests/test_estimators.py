@@ -487,15 +487,6 @@ def test_coefficients_can_be_assigned() -> None:
     np.testing.assert_allclose(model.predict(X), X.sum(axis=1) + 2)
 
 
-def test_networks_of_an_ensemble_hold_out_samples_of_their_own() -> None:
-    y = TARGETS["one output"]
-    model = cr.MLPRegressor(n_estimators=3, early_stopping=True, **QUICK).fit(X, y)
-    watched = model._watch(y, model.network_._to_train_on(X, y, None)[0], None, None)
-    held = [tuple(part.y) for _, part in watched]
-    assert len(set(held)) == 3
-    assert all(len(data) + len(part.y) == len(y) for data, part in watched)
-
-
 def test_a_pipeline_transforms_validation_inputs_alone() -> None:
     inputs = 1000 + 100 * X
     model = cr.MLPClassifier(early_stopping=True, random_state=0)

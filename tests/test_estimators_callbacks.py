@@ -65,6 +65,19 @@ def test_a_callback_may_end_training() -> None:
     assert model.history_.stop_reason == "callback"
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_no_epoch_begins_after_a_stop_by_a_callback_of_ours(first: bool) -> None:
+    def stop(progress: Any) -> None:
+        if progress.epoch == 2:
+            progress.stop("second")
+
+    recorder = Recorder()
+    model = cr.MLPClassifier(random_state=0)
+    model.set_callbacks(*([stop, recorder] if first else [recorder, stop])).fit(X, Y)
+    begun = [entry[2] for entry in recorder.told if entry[:2] == ("begin", "epoch")]
+    assert begun == [0, 1]
+
+
 def test_what_a_callback_keeps_does_not_change_later() -> None:
     kept: list[Any] = []
 

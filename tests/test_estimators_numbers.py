@@ -151,6 +151,66 @@ def test_the_poisson_loss_is_that_of_scikit_learn() -> None:
         assert_equal(ours, theirs, rtol=1e-5)
 
 
+def test_weights_of_classes_multiply_those_of_samples() -> None:
+    y, by_class = TARGETS["multiclass"], np.array([1.0, 5.0, 0.5])
+    weight = np.random.default_rng(1).uniform(0.5, 3, len(X))
+    ours, theirs = pair("multiclass", max_iter=3)
+    ours.set_params(class_weight=dict(enumerate(by_class))).fit(X, y, sample_weight=weight)
+    assert_equal(ours, theirs.fit(X, y, sample_weight=weight * by_class[y]))
+
+
+def test_the_score_of_samples_held_out_is_weighted() -> None:
+    weight = np.random.default_rng(1).uniform(0.1, 9, len(X))
+    for kind in ("binary", "multiclass", "one output"):
+        models = fit_both(kind, weight, early_stopping=True, validation_fraction=0.4, max_iter=5)
+        assert_equal(*models)
+
+
+def test_the_poisson_loss_of_weighted_samples_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(1)
+    y, weight = rng.poisson(np.exp(X[:, 0])).astype(float), rng.uniform(0.5, 3, len(X))
+    ours, theirs = fit_both("one output", weight, y, loss="poisson", max_iter=3)
+    assert_equal(ours, theirs)
+    same = pair("one output", max_iter=3)[0].set_params(loss=cr.losses.poisson)
+    assert same.fit(X, y, sample_weight=weight).loss_curve_ == ours.loss_curve_
+
+
+def test_lbfgs_that_starts_at_its_end_keeps_its_loss() -> None:
+    models = pair("one output", solver="lbfgs", warm_start=True, alpha=5.0, tol=1e-2)
+    for model in models:
+        lowest = model.fit(X, TARGETS["one output"]).loss_
+        assert model.fit(X, TARGETS["one output"]).n_iter_ == 0
+        assert model.loss_ == pytest.approx(lowest)
+    assert_equal(*models, rtol=1e-5)
+    for model in models:  # another objective, in which nothing is to be found either
+        other = model.set_params(tol=1e9, alpha=9.0).fit(X, TARGETS["one output"] + 1).loss_
+        assert model.n_iter_ == 0
+        assert other > lowest + 0.1
+    assert_equal(*models, rtol=1e-5)
+
+
+def test_a_warm_start_begins_with_the_first_learning_rate_again() -> None:
+    models = pair(
+        "one output", max_iter=9, warm_start=True, solver="sgd", learning_rate="adaptive",
+        learning_rate_init=0.1, tol=1.0, n_iter_no_change=2,
+    )  # fmt: skip
+    for model in models:
+        model.fit(X, TARGETS["one output"])
+    assert models[0].history_.learning_rate[-1] < 0.1
+    for model in models:
+        model.fit(X, TARGETS["one output"])
+    assert models[0].history_.learning_rate[0] == 0.1
+    assert_equal(*models)
+
+
+def test_an_optimizer_of_ours_has_no_policy_of_scikit_learns() -> None:
+    settings = {"solver": "sgd", "tol": 1.0, "n_iter_no_change": 2, "max_iter": 9}
+    for policy in ("adaptive", "invscaling"):
+        model = pair("one output", learning_rate=policy, **settings)[0]
+        model.set_params(optimizer="momentum").fit(X, TARGETS["one output"])
+        assert set(model.history_.learning_rate) == {0.001}
+
+
 def test_partial_fits_are_those_of_scikit_learn() -> None:
     for settings in (
         {"solver": "adam"},

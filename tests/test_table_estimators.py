@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import pickle
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import NotFittedError
@@ -19,7 +21,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import chainrule as cr
 from chainrule.tables.encoding import Bends, Columns, SoftRobustScaler, encoder
-from chainrule.tables.skewness import ScaledTarget, power_predicts_better
+from chainrule.tables.skewness import ScaledTarget, straight_predicts_better
 
 N = 120
 KINDS = [cr.TableClassifier, cr.TableRegressor]
@@ -344,14 +346,14 @@ def test_statistics_of_the_target_are_of_other_rows() -> None:
 def test_a_skewed_target_is_straightened_where_that_predicts_better() -> None:
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(300, 2))
-    exponential = np.exp(2 * inputs[:, 0] + 0.1 * rng.normal(size=300))
-    assert power_predicts_better(inputs, exponential, seed=0)
+    exponential = np.exp(inputs[:, 0] + 0.1 * rng.normal(size=300))
+    assert straight_predicts_better(inputs, exponential, seed=0)
     noisy = inputs[:, 0] + rng.exponential(3, size=300)
-    assert not power_predicts_better(inputs, noisy, seed=0)
+    assert not straight_predicts_better(inputs, noisy, seed=0)
     X = pd.DataFrame(inputs)
-    for asked, power in (("auto", True), ("scale", False), ("power", True)):
+    for asked, power in (("auto", True), ("scale", False), ("asinh", True)):
         model = quick(cr.TableRegressor, target_transform=asked).fit(X, exponential)
-        assert model.pipeline_["network"].transformer_.power is power
+        assert model.pipeline_["network"].transformer_.straightened is power
     with pytest.raises(ValueError, match="target_transform"):
         quick(cr.TableRegressor, target_transform="log").fit(X, exponential)
 
@@ -383,3 +385,69 @@ def test_bends_are_hats_that_add_up_to_one() -> None:
     np.testing.assert_allclose(values[:, :6].sum(axis=1), 1, rtol=1e-6)
     clipped = [*X[:, 0], X[:, 0].max(), X[:, 0].min()]
     np.testing.assert_allclose(values[:, :6] @ bends.knots_[0], clipped, rtol=1e-5)
+
+
+@pytest.mark.parametrize("y_of", [
+    lambda z: np.exp(z) + 1e4, lambda z: -np.exp(z) - 1e3, lambda z: 2e5 + 1e4 * np.exp(z),
+    lambda z: np.exp(z) * 1e-4 + 1,
+])  # fmt: skip
+def test_a_target_is_straightened_wherever_it_lies(y_of: Any) -> None:
+    z = np.random.default_rng(0).normal(size=300)
+    X = pd.DataFrame({"z": z})
+    model = cr.TableRegressor(target_transform="asinh", n_estimators=2, random_state=0)
+    assert model.fit(X, y_of(z)).score(X, y_of(z)) > 0.9
+
+
+@pytest.mark.parametrize("y_of", [lambda z: 1e12 + z, lambda z: 1e100 * z, lambda z: 1e-100 * z])
+def test_targets_come_back_in_double_precision(y_of: Any) -> None:
+    z = np.random.default_rng(0).normal(size=300)
+    X = pd.DataFrame({"z": z})
+    model = cr.TableRegressor(n_estimators=2, random_state=0).fit(X, y_of(z))
+    assert np.corrcoef(model.predict(X), z)[0, 1] > 0.97
+    assert model.predict(100 * X).max() <= y_of(z).max()
+
+
+def test_a_category_is_one_however_it_is_stored() -> None:
+    y = np.tile([0, 1], 50)
+    model = quick(cr.TableClassifier).fit(pd.DataFrame({"k": np.where(y, "1", "2")}), y)
+    numbers = np.where(y, 1, 2)
+    for values in (numbers, numbers.astype(float), pd.array(numbers, dtype="Int64")):
+        assert model.score(pd.DataFrame({"k": values}), y) == 1
+    assert model.score(pl.DataFrame({"k": numbers}), y) == 1
+
+
+def test_an_instant_is_one_in_every_time_zone() -> None:
+    tokyo = pd.date_range("2024-01-01", periods=60, freq="9h", tz="Asia/Tokyo")
+    X, y = pd.DataFrame({"t": tokyo}), np.arange(60.0)
+    model = quick(cr.TableRegressor).fit(X, y)
+    utc = pd.DataFrame({"t": tokyo.tz_convert("UTC")})
+    np.testing.assert_array_equal(model.predict(utc), model.predict(X))
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_an_array_goes_by_the_places_of_columns() -> None:
+    X, y = (
+        pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=list("ab")),
+        np.tile([0, 1], 30),
+    )
+    model = quick(cr.TableClassifier).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X.to_numpy()), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_sklearns_output_setting_changes_nothing(output: str) -> None:
+    X, y = pd.DataFrame({"a": range(60), "b": list("xy") * 30}), np.arange(60.0)
+    expected = quick(cr.TableRegressor).fit(X, y).predict(X)
+    with sklearn.config_context(transform_output=output):
+        found = quick(cr.TableRegressor).fit(X, y).predict(X)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_decimals_and_tiny_numbers_are_numbers() -> None:
+    values = np.random.default_rng(0).normal(size=100)
+    y = np.sign(values)
+    for column in ([Decimal(f"{v:.6f}") for v in values], (values * 1e-200).tolist()):
+        X = pd.DataFrame({"v": column})
+        model = cr.TableClassifier(n_estimators=2, random_state=0).fit(X, y)
+        assert model.pipeline_["columns"].kinds_ == {"v": "number"}
+        assert model.score(X, y) > 0.9

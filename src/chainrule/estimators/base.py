@@ -382,9 +382,14 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
 
     def _mean(self, X: Any, networks: Sequence[Network]) -> Array:
         """Return the mean of the networks' outputs, of shape (n_samples, n_outputs)."""
-        total = networks[0].predict(X)
-        for network in networks[1:]:
-            total += network.predict(X)
+        # X is checked already; and not by Network.predict, for which few rows are another case:
+        # here a row has the same bits in any company
+        total, *others = (
+            network._engine.predict(network.architecture, network.parameters, X)
+            for network in networks
+        )
+        for outputs in others:
+            total += outputs
         return total / len(networks) if len(networks) > 1 else total
 
     def __sklearn_tags__(self) -> Any:

@@ -64,11 +64,9 @@ def tasks(
         )
     batch_size = _batch_size(model, len(splits[0][0]))
     optimizer = optimizers.get(_optimizer(model))
-    found = []
+    found, states = [], []
     for i, (network, (data, watched)) in enumerate(zip(model.networks_, splits, strict=True)):
         follower, state = model._convergences[i], model._optimizer_states[i]
-        if not partial:
-            follower.scale = 1.0
         early = bool(model.early_stopping and watched and epochwise)
         # scipy decides for lbfgs, whose loss is not to fall by `tol` in every iteration
         patience = model.n_iter_no_change if epochwise and (early or not planned) else math.inf
@@ -88,16 +86,21 @@ def tasks(
             engine=model.engine, n_threads=model.n_threads,
         )  # fmt: skip
         if state.optimizer != optimizer.name:
-            state = model._optimizer_states[i] = OptimizerState()
+            state = OptimizerState()
         regularization = replace(task.settings.regularization, per_sample=True)
-        found.append(
-            replace(
-                task,
-                settings=replace(task.settings, regularization=regularization),
-                validation=watched.data if watched else None,
-                start=state if epochwise else None,
-            )
+        task = replace(
+            task,
+            settings=replace(task.settings, regularization=regularization),
+            validation=watched.data if watched else None,
+            start=state if epochwise else None,
         )
+        training.choose_engine(task)  # refuses now what would be refused when training begins
+        found.append(task)
+        states.append(state)
+    # nothing is refused from here on: what earlier calls left may change
+    model._optimizer_states = states
+    for follower in model._convergences if not partial else ():
+        follower.scale = 1.0
     return found
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
 from sklearn.callback import FitCallback
 
 from chainrule import callbacks
-from chainrule.callbacks import Callback, Progress
+from chainrule.callbacks import Callback, EarlyStopping, Progress
 from chainrule.network import Network
 
 
@@ -48,8 +49,16 @@ def wrap(given: Sequence[Any]) -> list[Any]:
 
 
 def ours(kept: Sequence[Any]) -> list[Callback]:
-    """Return the callbacks of ours among those that scikit-learn keeps."""
-    return [one.callback for one in kept if isinstance(one, Wrapped)]
+    """Return the callbacks of ours among those that scikit-learn keeps, for one network.
+
+    Each network, and each clone that a search trains in a thread, waits by itself: of early
+    stopping they have copies, as in `chainrule.train_many`.
+    """
+    return [
+        copy.copy(one.callback) if isinstance(one.callback, EarlyStopping) else one.callback
+        for one in kept
+        if isinstance(one, Wrapped)
+    ]
 
 
 class EpochTasks(Callback):

@@ -83,21 +83,17 @@ def score_of(estimator: Any, network: Network, watched: Watched) -> Callable[[Pr
         alone = alone_with(estimator, network)
         scorer = check_scoring(alone, metric)
         try:  # now, and not after an epoch
-            scorer(alone, watched.data.X, watched.y, **weight)
+            first = scorer(alone, watched.data.X, watched.y, **weight)
         except Exception as error:
             raise InputError(
                 f"scoring={metric!r} fails on the samples to validate on"
                 f"{' with their weights' if weight else ''}: {error}"
             ) from error
+        _one_number(metric, first)
 
         def scored(progress: Progress) -> float:
             del progress  # the network itself is trained in place
-            found = scorer(alone, watched.data.X, watched.y, **weight)
-            if np.ndim(found) or not np.issubdtype(np.asarray(found).dtype, np.number):
-                raise InputError(
-                    f"scoring={metric!r} must return one number, but returned {found!r}"
-                )
-            return float(found)
+            return _one_number(metric, scorer(alone, watched.data.X, watched.y, **weight))
 
         return scored
 
@@ -109,6 +105,12 @@ def score_of(estimator: Any, network: Network, watched: Watched) -> Callable[[Pr
         return float(estimator._score(watched.y, predicted, **weight))
 
     return score
+
+
+def _one_number(metric: Any, found: Any) -> float:
+    if np.ndim(found) or not np.issubdtype(np.asarray(found).dtype, np.number):
+        raise InputError(f"scoring={metric!r} must return one number, but returned {found!r}")
+    return float(found)
 
 
 def require_scorer(estimator: Any) -> None:

@@ -184,6 +184,8 @@ def settled(series: pl.Series, kind: str) -> pl.Series:
         If it holds something else; the row is named.
     """
     if kind == "category":
+        if series.dtype.is_float() and (series.drop_nulls() == series.drop_nulls().round()).all():
+            series = series.cast(pl.Int64, strict=False)  # 1 and 1.0 are one category
         return series.cast(pl.String)
     numbers = as_numbers(series, kind)
     if not (fine := (numbers.abs() < LARGEST) | numbers.is_null()).all():

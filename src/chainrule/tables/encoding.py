@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, RobustScaler, TargetEncoder
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from chainrule.errors import InputError
+from chainrule.errors import InputError, listing
 from chainrule.numerics import Array
 from chainrule.tables import frames
 from chainrule.tables.columns import kind_of, settled
@@ -28,7 +28,7 @@ BEND_WEIGHT = 0.25
 _FOLDS = 5
 
 
-class Columns(TransformerMixin, BaseEstimator):
+class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Settles what each column of a table is: a number, a date or a category.
 
     What says nothing is left out: columns without values, with a single one, or of text that is
@@ -58,6 +58,7 @@ class Columns(TransformerMixin, BaseEstimator):
             If no column is of use.
         """
         frame = frames.read(X)
+        self.names_ = frame.columns
         if len(frame) == 1:
             raise InputError("one row (n_samples = 1) teaches nothing: pass more rows")
         found = {series.name: kind_of(series) for series in frame}
@@ -79,6 +80,12 @@ class Columns(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "kinds_")
         frame = frames.read(X)
+        if not frames.is_frame(X) and len(self.names_) == frame.width:
+            frame.columns = self.names_  # an array has no names: its columns go by their places
+        if missing := [name for name in self.kinds_ if name not in frame.columns]:
+            raise InputError(
+                f"X lacks the columns {listing(missing)}: pass the same columns as in training"
+            )
         return pl.DataFrame([settled(frame[name], kind) for name, kind in self.kinds_.items()])
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
@@ -106,9 +113,10 @@ class SoftRobustScaler(RobustScaler):
         """Find median and scale of each column."""
         super().fit(X)
         quartiles = np.nanquantile(X, [0.25, 0.75], axis=0)
-        alike = quartiles[0] == quartiles[1]
+        spread = quartiles[1] - quartiles[0]
         half_range = np.ptp(np.asarray(X), axis=0) / 2
-        self.scale_ = np.where(alike & (half_range > 0), half_range, self.scale_)
+        scale = np.where(spread > 0, spread, half_range)  # however small
+        self.scale_ = np.where(scale > 0, scale, 1.0)
         return self
 
     def transform(self, X: Any) -> Array:
@@ -195,9 +203,10 @@ def encoder(
         ("by_target", make_pipeline(TargetEncoder(target_type=kind, cv=folds),
                                     SoftRobustScaler()), many),
     ]  # fmt: skip
-    return ColumnTransformer(
+    transformer = ColumnTransformer(
         [part for part in parts if part[2]],
         sparse_threshold=0,
         transformer_weights={"bends": BEND_WEIGHT},
         verbose_feature_names_out=False,
     )
+    return transformer.set_output(transform="default")  # whatever sklearn.set_config says

@@ -28,7 +28,7 @@ from chainrule.optimizers import AdamW
 from chainrule.tables import frames
 from chainrule.tables.columns import LARGEST
 from chainrule.tables.encoding import Columns, encoder
-from chainrule.tables.skewness import ScaledTarget, power_predicts_better
+from chainrule.tables.skewness import ScaledTarget, straight_predicts_better
 
 _FEWEST_TO_HOLD_OUT = 20
 """Rows; of fewer, none is spared to stop early."""
@@ -45,7 +45,7 @@ class _Table(BaseEstimator):
         "max_one_hot": [Interval(Integral, 1, None, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "early_stopping": ["boolean"],
-        "target_transform": [StrOptions({"auto", "power", "scale"})],
+        "target_transform": [StrOptions({"auto", "asinh", "scale"})],
     }
 
     def _keep(self, given: dict[str, Any]) -> None:
@@ -329,12 +329,12 @@ class TableRegressor(RegressorMixin, _Table):
     """Regressor for a raw table: prepares the columns, and averages a few networks.
 
     Inputs and networks are those of `TableClassifier`. The target is scaled; where it is skewed
-    and a ridge regression predicts it better so, it is straightened first (by the transform of
-    Yeo and Johnson). Predictions lie in the range of the target in training.
+    and a ridge regression predicts it better so, it is straightened first: its tail is
+    drawn in as by a logarithm. Predictions lie in the range of the target in training.
 
     Parameters
     ----------
-    target_transform : {"auto", "power", "scale"}, default "auto"
+    target_transform : {"auto", "asinh", "scale"}, default "auto"
         Whether the target is straightened, or only scaled.
     hidden_layer_sizes, activation, n_estimators, dropout, weight_decay, learning_rate_init, \
 schedule, batch_size, max_iter, early_stopping, validation_fraction, n_iter_no_change, \
@@ -380,12 +380,12 @@ max_one_hot, random_state, n_threads, verbose
         return y
 
     def _model(self, inputs: Array, y: Array, seed: int) -> Any:
-        power = self.target_transform == "power"
+        straightened = self.target_transform == "asinh"
         if self.target_transform == "auto":
-            power = power_predicts_better(inputs, y, seed)
+            straightened = straight_predicts_better(inputs, y, seed)
         return TransformedTargetRegressor(
             self._told(MLPRegressor(**self._settings(y, seed))),
-            transformer=ScaledTarget(power), check_inverse=False,
+            transformer=ScaledTarget(straightened), check_inverse=False,
         )  # fmt: skip
 
     def _train(self, model: Any, inputs: Array, y: Array, weight: Any, watched: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from numbers import Real
 from typing import Any
 
@@ -64,7 +65,8 @@ def read(X: Any) -> pl.DataFrame:
 
 def _from_series(name: str, series: nw.Series[Any]) -> pl.Series:
     if isinstance(series.dtype, nw.Datetime) and series.dtype.time_zone is not None:
-        series = series.dt.replace_time_zone(None)
+        # one instant is one number, wherever it was written down
+        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     if series.dtype.is_numeric() or isinstance(series.dtype, nw.Datetime):
         return _from_array(name, series.to_numpy())
     if isinstance(series.dtype, nw.Duration):
@@ -78,8 +80,8 @@ def _from_series(name: str, series: nw.Series[Any]) -> pl.Series:
 
 def _from_array(name: str, values: Array) -> pl.Series:
     if values.dtype.kind in "biuf":
-        # float16 and the like are unknown to polars
-        wide = values if values.dtype.kind == "b" else values.astype(np.float64)
+        # float16 and the like are unknown to polars; whole numbers stay, so that 1 is not "1.0"
+        wide = values.astype(np.float64) if values.dtype.kind == "f" else values
         return pl.Series(name, wide, nan_to_null=True)
     if values.dtype.kind == "M":
         return pl.Series(name, values.astype("datetime64[us]"))
@@ -101,7 +103,7 @@ def _from_objects(name: str, values: Sequence[Any]) -> pl.Series:
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {bool, np.bool_}:
         return pl.Series(name, [None if v is None else bool(v) for v in values], pl.Boolean)
-    if all(issubclass(kind, Real) for kind in kinds):
+    if all(issubclass(kind, Real | Decimal) for kind in kinds):
         try:
             return pl.Series(name, [None if v is None else float(v) for v in values], pl.Float64)
         except OverflowError:

@@ -9,7 +9,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_score
-from sklearn.preprocessing import PowerTransformer, StandardScaler
 
 from chainrule.numerics import Array
 
@@ -21,8 +20,11 @@ class ScaledTarget(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    power : bool, default False
-        Whether the target is straightened before (Yeo and Johnson 2000).
+    straightened : bool, default False
+        Whether z = asinh((y - q) / (median - q)) takes the place of y before it is scaled, with q
+        the 5% quantile, or the 95% one where the long tail is below: linear where most targets
+        are, a logarithm in the tail. A power of y (Yeo and Johnson 2000) would depend on where y
+        lies, and can have an asymptote, near which a small error of z is a huge one of y.
 
     Examples
     --------
@@ -31,26 +33,37 @@ class ScaledTarget(TransformerMixin, BaseEstimator):
     ([[2.0]], [[2.0]])
     """
 
-    def __init__(self, power: bool = False) -> None:
-        self.power = power
+    def __init__(self, straightened: bool = False) -> None:
+        self.straightened = straightened
 
     def fit(self, y: Any, _: Any = None) -> Self:
         """Find the scale of a target of shape (n, 1)."""
-        self.scaler_ = (PowerTransformer() if self.power else StandardScaler()).fit(y)
-        scaled = self.scaler_.transform(y)
-        self.range_ = float(scaled.min()), float(scaled.max())
+        y = np.asarray(y, np.float64)
+        self.range_ = float(y.min()), float(y.max())
+        low, median, high = np.quantile(y, [0.05, 0.5, 0.95]).tolist()
+        self.centre_ = low if high - median >= median - low else high
+        self.spread_ = abs(median - self.centre_) or float(np.ptp(y)) / 2 or 1.0
+        z = self._straight(y)
+        self.mean_, self.scale_ = float(z.mean()), float(z.std()) or 1.0
         return self
+
+    def _straight(self, y: Array) -> Array:
+        z = (y - self.centre_) / self.spread_
+        return np.arcsinh(z) if self.straightened else z
 
     def transform(self, y: Any) -> Array:
         """Return the scaled target."""
-        return self.scaler_.transform(y)
+        return (self._straight(np.asarray(y, np.float64)) - self.mean_) / self.scale_
 
     def inverse_transform(self, y: Any) -> Array:
-        """Return the target for scaled numbers."""
-        return self.scaler_.inverse_transform(np.clip(y, *self.range_))
+        """Return the target for scaled numbers, in float64."""
+        z = np.asarray(y, np.float64)
+        z = z.clip(*self.transform(self.range_)) * self.scale_ + self.mean_
+        y = (np.sinh(z) if self.straightened else z) * self.spread_ + self.centre_
+        return y.clip(*self.range_)
 
 
-def power_predicts_better(inputs: Array, y: Array, seed: int) -> bool:
+def straight_predicts_better(inputs: Array, y: Array, seed: int) -> bool:
     """Return whether a skewed target is predicted better if it is straightened.
 
     A ridge regression decides, by R^2 in the units of the target on rows it has not seen.
@@ -71,10 +84,10 @@ def power_predicts_better(inputs: Array, y: Array, seed: int) -> bool:
         return False
     rows = np.random.default_rng(seed).permutation(len(y))[:_MOST_ROWS]
 
-    def score(power: bool) -> float:
+    def score(straightened: bool) -> float:
         model = TransformedTargetRegressor(
-            Ridge(), transformer=ScaledTarget(power), check_inverse=False
+            Ridge(), transformer=ScaledTarget(straightened), check_inverse=False
         )
         return float(cross_val_score(model, inputs[rows], y[rows], cv=KFold(_FOLDS)).mean())
 
-    return score(power=True) > score(power=False) + _GAIN
+    return score(straightened=True) > score(straightened=False) + _GAIN

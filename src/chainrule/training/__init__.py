@@ -6,11 +6,12 @@ import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chainrule import engines
 from chainrule.architecture import Architecture
 from chainrule.callbacks import Callback, EarlyStopping
-from chainrule.engines import Data
+from chainrule.engines import Data, Engine
 from chainrule.errors import DivergenceError, InputError
 from chainrule.history import History
 from chainrule.numerics import Array
@@ -20,7 +21,17 @@ from chainrule.training.loop import OptimizerState
 from chainrule.training.monitor import Monitor, warn
 from chainrule.training.settings import Settings, check, whole_number
 
-__all__ = ["OptimizerState", "Settings", "Task", "check", "fit", "fit_many", "warn", "whole_number"]
+__all__ = [
+    "OptimizerState",
+    "Settings",
+    "Task",
+    "check",
+    "choose_engine",
+    "fit",
+    "fit_many",
+    "warn",
+    "whole_number",
+]
 
 
 @dataclass(frozen=True)
@@ -104,8 +115,8 @@ def _train(monitor: Monitor, task: Task, run: loop.Run | None) -> None:
         method(monitor, task.data, task.settings)
 
 
-def _monitor(task: Task) -> Monitor:
-    """Return the monitor of a new run, on the engine that was chosen for it.
+def choose_engine(task: Task) -> tuple[Engine[Any], str]:
+    """Return the engine for a task, and why it is not the native one.
 
     Raises
     ------
@@ -122,6 +133,13 @@ def _monitor(task: Task) -> Monitor:
         raise InputError(
             "a checkpoint has the state of the optimizer, which start has as well: pass one of them"
         )
+    return chosen, reason
+
+
+def _monitor(task: Task) -> Monitor:
+    """Return the monitor of a new run, on the engine that was chosen for it."""
+    settings = task.settings
+    chosen, reason = choose_engine(task)
     if task.engine == "auto" and chosen is not engines.NATIVE:
         _warn_once(f"training on the NumPy engine, which is slower, because {reason}")
     history = History(
