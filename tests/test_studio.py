@@ -14,7 +14,7 @@ import pytest
 import chainrule as cr
 from chainrule import tracing
 from chainrule.errors import InputError
-from chainrule.studio import datasets, pictures, predictions, proving, speech, steps, workspace
+from chainrule.studio import datasets, pictures, predictions, proving, steps, workspace
 from chainrule.studio.session import Session, Settings
 from chainrule.studio.state import State
 from chainrule.studio.workspace import Given, Workspace
@@ -386,13 +386,6 @@ def test_every_step_can_be_heard() -> None:
         for item in items:
             assert re.fullmatch(r"[\w .,()*+/:-]+", item.spoken), item.spoken
             assert "<math" in item.markup
-
-
-def test_a_formula_is_spoken_as_it_is_read() -> None:
-    from chainrule.tracing.formulas import parse
-
-    said = speech.formula(parse(r"\omega^{L} \circ \sigma_v'\left(\rho^{L}\right)"))
-    assert said == "omega L times elementwise sigma prime v ( rho L )"
 
 
 def test_names_of_a_table_cannot_write_html() -> None:
