@@ -36,7 +36,7 @@ FLOORS = [
     {"loading", "together", "diagnosis"},
     {"estimators", "forms"},
     {"tables"},
-    {"benchmarks"},
+    {"benchmarks", "studio"},
     {"cli"},
     {"__init__"},
 ]

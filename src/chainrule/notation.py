@@ -80,6 +80,8 @@ UNICODE = {
     r"\omega": "\N{GREEK SMALL LETTER OMEGA}",
     r"\lambda": "\N{GREEK SMALL LETTER LAMDA}",
     r"\sigma": "\N{GREEK SMALL LETTER SIGMA}",
+    r"\eta": "\N{GREEK SMALL LETTER ETA}",
+    r"\leftarrow": "\N{LEFTWARDS ARROW}",
     r"\partial": "\N{PARTIAL DIFFERENTIAL}",
     r"\sum": "\N{N-ARY SUMMATION}",
     r"\circ": "\N{RING OPERATOR}",

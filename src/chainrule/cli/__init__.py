@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from chainrule import __version__
-from chainrule.cli import bench, check, diagnose, explain, info, predict, train
+from chainrule.cli import bench, check, diagnose, explain, info, predict, studio, train
 from chainrule.cli.console import INTERRUPTED, Failure
 from chainrule.errors import DivergenceError, FileFormatError, InputError, MissingExtraError
 
@@ -45,6 +45,7 @@ app.command()(info.info)
 app.command()(diagnose.diagnose)
 app.command()(info.costs)
 app.command()(info.prove)
+app.command()(studio.studio)
 app.command()(bench.bench)
 
 

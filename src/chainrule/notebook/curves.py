@@ -13,13 +13,15 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 60.0, 450.0, 24.0, 165.0
 _MOST_POINTS = 300
 
 
-def losses(curves: Mapping[str, Sequence[float]]) -> Markup:
+def losses(curves: Mapping[str, Sequence[float]], every: int = 1) -> Markup:
     """Return an SVG of curves over the epochs, on a logarithmic scale where all are above 0.
 
     Parameters
     ----------
     curves : mapping from a name to one finite number an epoch
         One or two curves.
+    every : int, default 1
+        Each number is that of so many epochs.
     """
     values = [v for curve in curves.values() for v in curve]
     logarithmic = min(values) > 0 and max(values) > 3 * min(values)
@@ -45,7 +47,8 @@ def losses(curves: Mapping[str, Sequence[float]]) -> Markup:
             'stroke-opacity="0.15"/>'
         )
     for epoch in sorted({1, (epochs + 1) // 2, epochs}):
-        parts.append(text(x(epoch), _BOTTOM + 15, str(epoch)))
+        at_end = "end" if epoch == epochs > 1 else "middle"
+        parts.append(text(x(epoch), _BOTTOM + 15, str(epoch * every), at_end))
     parts.append(text((_LEFT + _RIGHT) / 2, _BOTTOM + 30, "epoch"))
     for i, ((name, curve), colour) in enumerate(
         zip(curves.items(), (POSITIVE, NEGATIVE), strict=False)
@@ -61,7 +64,7 @@ def losses(curves: Mapping[str, Sequence[float]]) -> Markup:
         left = _LEFT + 10 + 130 * i
         parts.append(f'<path d="M{left:g} 12h18" stroke="{colour}" stroke-width="3"/>')
         parts.append(text(left + 24, 16, name, "start"))
-    return svg(_WIDTH, _HEIGHT, f"{', '.join(curves)} over {epochs} epochs", parts)
+    return svg(_WIDTH, _HEIGHT, f"{', '.join(curves)} over {epochs * every} epochs", parts)
 
 
 def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:

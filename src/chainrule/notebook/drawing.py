@@ -42,22 +42,9 @@ def network(
     names : sequence of str
         Of the inputs, if they have any.
     """
-    layers = _ends(len(layer_sizes), _MOST_LAYERS)
-    shown = {L: _ends(layer_sizes[L], _MOST_UNITS) for L in layers}
-    rows = max(_places(shown[L], layer_sizes[L])[-1] for L in layers) + 1
-    height = rows * _STEP + _TOP + 40
     named = len(names) == layer_sizes[0]
-    left = _SIDE + (_NAMES if named else 0)
-    width = left + _SIDE + _GAP * (len(layers) - 1)
-    at: dict[int, dict[int, tuple[float, float]]] = {}
-    for column, L in enumerate(layers):
-        places = _places(shown[L], layer_sizes[L])
-        top = _TOP + (rows - 1 - places[-1]) * _STEP / 2
-        x = left + column * _GAP
-        at[L] = {
-            unit: (x, top + place * _STEP)
-            for unit, place in zip(shown[L], places, strict=True)
-        }  # fmt: skip
+    at, width, height = placed(layer_sizes, _NAMES if named else 0)
+    layers = list(at)
     parts: list[str] = []
     for below, above in pairwise(layers):
         if above == below + 1:
@@ -78,6 +65,31 @@ def network(
             parts.append(text(x - _RADIUS - 3, y + 4, short, "end"))
     sizes = "-".join(map(str, layer_sizes))
     return svg(width, height, f"network {sizes}; blue weights are positive", parts)
+
+
+def placed(
+    layer_sizes: Sequence[int], room_left: float = 0
+) -> tuple[dict[int, dict[int, tuple[float, float]]], float, float]:
+    """Return where units are drawn: x and y by layer and unit, then the picture's width and height.
+
+    Layers and units that are left out of the picture have no place.
+    """
+    layers = _ends(len(layer_sizes), _MOST_LAYERS)
+    shown = {L: _ends(layer_sizes[L], _MOST_UNITS) for L in layers}
+    rows = max(_places(shown[L], layer_sizes[L])[-1] for L in layers) + 1
+    height = rows * _STEP + _TOP + 40
+    left = _SIDE + room_left
+    width = left + _SIDE + _GAP * (len(layers) - 1)
+    at: dict[int, dict[int, tuple[float, float]]] = {}
+    for column, L in enumerate(layers):
+        places = _places(shown[L], layer_sizes[L])
+        top = _TOP + (rows - 1 - places[-1]) * _STEP / 2
+        x = left + column * _GAP
+        at[L] = {
+            unit: (x, top + place * _STEP)
+            for unit, place in zip(shown[L], places, strict=True)
+        }  # fmt: skip
+    return at, width, height
 
 
 def _ends(n: int, most: int) -> list[int]:

@@ -52,6 +52,18 @@ def read(path: str | os.PathLike[str], text: Collection[str] = ()) -> pl.DataFra
         raise InputError(f"there is no file {path}") from None
     except PermissionError:
         raise InputError(f"no permission to read {path}") from None
+    return parse(content, str(path), text)
+
+
+def parse(content: bytes, name: str, text: Collection[str] = ()) -> pl.DataFrame:
+    """Return the table of a file's content; `name` is that of the file, for errors.
+
+    Raises
+    ------
+    InputError, FileFormatError
+        As `read`.
+    """
+    path = Path(name)
     if not content.strip():
         raise InputError(f"{path} is empty: a table with column names in its first line is needed")
     if content[:4] == _PARQUET or path.suffix.lower() in (".parquet", ".pq"):
@@ -61,17 +73,6 @@ def read(path: str | os.PathLike[str], text: Collection[str] = ()) -> pl.DataFra
     if frame.height == 0:
         raise InputError(f"{path} has column names but no rows: add rows of values")
     return frame
-
-
-def parse(content: bytes, name: str, text: Collection[str] = ()) -> pl.DataFrame:
-    """Return the table of a CSV file's content; `name` is what errors call it.
-
-    Raises
-    ------
-    InputError
-        As `read`.
-    """
-    return _csv(Path(name), content, text)
 
 
 def looks_like_values(names: Sequence[str]) -> bool:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from chainrule.tracing.traces import Trace
     from chainrule.tracing.weight import Path, WeightPaths
 
-_OPERATORS = {"=", "+", "-", ",", "*", r"\circ", r"\cdot", r"\ldots", r"\sum", r"\partial"}
+_OPERATORS = {"=", "+", "-", ",", "*", r"\circ", r"\cdot", r"\ldots", r"\sum", r"\partial",
+              r"\leftarrow"}  # fmt: skip
 _MOST_NUMBERS = 50_000
 """Of a larger trace the page does not hold the JSON too."""
 _MOST_PATHS = 200
@@ -42,7 +43,7 @@ def page(trace: Trace, weight: WeightPaths | None = None) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>Backpropagation in {sizes}</title>\n{_BODY}</head>\n<body>\n"
-        f"{fragment(trace, weight)}{_derivation()}{data}</body>\n</html>\n"
+        f"{fragment(trace, weight)}{whole_derivation()}{data}</body>\n</html>\n"
     )
 
 
@@ -57,7 +58,7 @@ def fragment(trace: Trace, weight: WeightPaths | None = None) -> str:
         if not backward and statement.step.symbol not in ("phi", "rho", "C"):
             backward = True
             parts.append("<h2>Backward pass</h2>\n")
-        parts.append(_statement(statement, known))
+        parts.append(section(statement, known))
     if weight is not None:
         parts += _weight(weight)
     return "".join([*parts, "</main>\n"])
@@ -85,7 +86,8 @@ def _head(trace: Trace) -> Iterator[str]:
     yield "</table>\n"
 
 
-def _statement(statement: statements.Statement, known: Values) -> str:
+def section(statement: statements.Statement, known: Values) -> str:
+    """Return one step: its equation, and the same with what is known in numbers."""
     symbol, value = statement.step.symbol, statement.step.value
     left, right = formulas.sides(formulas.parse(statement.latex))
     if symbol == "C":
@@ -94,15 +96,15 @@ def _statement(statement: statements.Statement, known: Values) -> str:
         result = matrix(value, symbol)
     worked = "" if symbol == "C" else _worked(right, known)
     is_result = len(right.parts) == 1 and worked.startswith("<table")
-    operands = "" if is_result or "<table" not in worked else worked + _math(_operator("="))
+    operands = "" if is_result or "<table" not in worked else worked + math(_operator("="))
     note = f'<p class="note">{_text(statement.note)}</p>\n' if statement.note else ""
     return (
         f'<section class="step" id="{symbol}-{statement.step.layer}">\n'
         f'<div class="head"><span class="number">{_number(statement.number)}</span>'
-        f"{_math(mathml(left) + _operator('=') + mathml(right))}"
+        f"{math(mathml(left) + _operator('=') + mathml(right))}"
         f'<span class="told">{_text(statement.meaning)} '
         f'<span class="shape">{_text(statement.shape)}</span></span></div>\n'
-        f'<div class="worked">{_math(_operator("="))}{operands}{result}</div>\n{note}</section>\n'
+        f'<div class="worked">{math(_operator("="))}{operands}{result}</div>\n{note}</section>\n'
     )
 
 
@@ -135,7 +137,8 @@ def matrix(value: Array, style: str = "") -> str:
     return f'<table class="matrix {style}" aria-label="{rows} by {columns} matrix">{body}</table>'
 
 
-def _math(inside: str, block: bool = False) -> str:
+def math(inside: str, block: bool = False) -> str:
+    """Return MathML in its element."""
     return f'<math displaystyle="true"{" display=block" if block else ""}>{inside}</math>'
 
 
@@ -197,11 +200,11 @@ def _worked(node: Node, known: Values) -> str:
         high = f"<sup>{html.escape(formulas.plain(node.above))}</sup>" if node.above else ""
         low = f"<sub>{html.escape(formulas.plain(node.below))}</sub>" if node.below else ""
         return f"{_worked(node.base, known)}{high}{low}"
-    return _math(mathml(node))
+    return math(mathml(node))
 
 
 def _weight(found: WeightPaths) -> Iterator[str]:
-    name = _math(mathml(formulas.parse(found.latex)))
+    name = math(mathml(formulas.parse(found.latex)))
     paths = found.paths or ()
     s = "s" if found.n_paths != 1 else ""
     yield (
@@ -224,14 +227,14 @@ def _weight(found: WeightPaths) -> Iterator[str]:
 
 
 def _path(path: Path, in_full: bool) -> str:
-    dot = _math(_operator(r"\cdot"))
+    dot = math(_operator(r"\cdot"))
     rows = []
     if in_full:
-        parts = (_math(mathml(formulas.parse(f.derivative))) for f in path.factors)
-        rows.append(dot.join(parts) + _math(_operator("=")))
-    rows.append(dot.join(_math(mathml(formulas.parse(f.latex))) for f in path.factors))
+        parts = (math(mathml(formulas.parse(f.derivative))) for f in path.factors)
+        rows.append(dot.join(parts) + math(_operator("=")))
+    rows.append(dot.join(math(mathml(formulas.parse(f.latex))) for f in path.factors))
     numbers = dot.join(_samples(factor.value) for factor in path.factors)
-    rows.append(f"{_math(_operator('='))}{numbers}{_math(_operator('='))}{_samples(path.product)}")
+    rows.append(f"{math(_operator('='))}{numbers}{math(_operator('='))}{_samples(path.product)}")
     lines = "".join(f'<div class="worked">{row}</div>\n' for row in rows)
     return f'<section class="step path">\n{lines}</section>\n'
 
@@ -242,7 +245,8 @@ def _samples(value: Array) -> str:
     return f'<span title="{value.item()!r}">{cells.number(value.item())}</span>'
 
 
-def _derivation() -> str:
+def whole_derivation() -> str:
+    """Return all equations of the derivation, in its order."""
     parts = ['<main class="chainrule derivation">\n<h2>The derivation</h2>\n']
     for part in derivation.PARTS:
         parts.append(f"<h3>{_text(part.title)}</h3>\n")
@@ -264,7 +268,7 @@ def _equation(equation: derivation.Equation) -> str:
     mark = f' id="{place}"' if place else ""
     number = f"({equation.number})" if equation.number else ""
     return (
-        f'<div class="equation"{mark}>{_math(f"<mtable>{rows}</mtable>", True)}'
+        f'<div class="equation"{mark}>{math(f"<mtable>{rows}</mtable>", True)}'
         f'<span class="number">{number}</span></div>\n'
     )
 
