@@ -67,7 +67,7 @@ def by_torch(architecture: Architecture, theta: Array, data: Data) -> Array:
         samples = losses[family](module(X), y)
     samples = samples.sum(dim=1) if samples.ndim == 2 else samples
     share = torch.tensor(_shares(data))
-    (samples @ share).backward()  # type: ignore[no-untyped-call]
+    (samples @ share).backward()  # type: ignore[no-untyped-call]  # PyTorch gives it no types
     found = [*module.parameters(), X]
     return np.concatenate([value.grad.numpy().ravel() for value in found])
 

@@ -194,7 +194,9 @@ class TrainRoom:
                 self._change(layers=tuple(new))
 
             with ui.element("div").classes("layer"):
-                fewer = ui.button("−", on_click=lambda u=units, a=activation, p=put: p((u - 1, a)))  # noqa: RUF001
+                fewer = ui.button(
+                    "\N{MINUS SIGN}", on_click=lambda u=units, a=activation, p=put: p((u - 1, a))
+                )
                 fewer.props("dense flat").set_enabled(units > 1)
                 fewer.props(f'aria-label="fewer units in layer {i + 1}"')
                 ui.label(str(units)).props(f'aria-label="{units} units in layer {i + 1}"')

@@ -28,6 +28,7 @@ BEND_WEIGHT = 0.25
 _FOLDS = 5
 
 
+# scikit-learn, which has no types, takes the keyword
 class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Settles what each column of a table is: a number, a date or a category.
 

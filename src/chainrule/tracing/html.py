@@ -166,7 +166,10 @@ def mathml(node: Node) -> str:
         above = f"<mrow><mo>\N{PRIME}</mo>{above}</mrow>"
     if above and below:
         return f"<msubsup>{base}{mathml(below)}{above}</msubsup>"
-    return f"<msup>{base}{above}</msup>" if above else f"<msub>{base}{mathml(below)}</msub>"  # type: ignore[arg-type]
+    if above:
+        return f"<msup>{base}{above}</msup>"
+    assert below is not None
+    return f"<msub>{base}{mathml(below)}</msub>"
 
 
 def _atom(atom: Atom) -> str:

@@ -77,7 +77,7 @@ def matrix(value: Array, style: str = "", most: int = cells.MOST) -> Block:
     middle = [i for i, row in enumerate(shown) if all(cell is None for cell in row)]
     columns = []
     for j in range(len(shown[0])):
-        texts = [row[j].text if row[j] else "" for row in shown]  # type: ignore[union-attr]
+        texts = [cell.text if (cell := row[j]) else "" for row in shown]
         if not any(texts):
             columns.append([diagonal if i in middle else horizontal for i in range(len(shown))])
             continue
