@@ -146,8 +146,8 @@ def _curve(data: Dataset, predict: Predict) -> str:
         'fill-opacity="0.45"/>'
         for a, b in zip(data.X_test[:, 0], data.Y_test[:, 0], strict=True)
     ]
-    points = zip(grid[:, 0], outputs, strict=True)
-    line = " ".join(f"{across(a):.1f},{_SIZE - up(b):.1f}" for a, b in points)
+    curve = zip(grid[:, 0], outputs, strict=True)
+    line = " ".join(f"{across(a):.1f},{_SIZE - up(b):.1f}" for a, b in curve)
     line = f'<polyline points="{line}" fill="none" stroke="{drawing.POSITIVE}" stroke-width="2.5"/>'
     parts = [*_axes((x[0], x[1]), (y[0], y[1]), data.inputs[0], "output"), *points, line]
     return svg(_SIZE, _SIZE, "what the network says, and test samples", parts)
