@@ -21,9 +21,9 @@ a direction v and one pass backward is J.T u for an error u, and ``<u, J v> = <J
 The derivatives of the outputs by the inputs are dots themselves: ``dot.phi[l]`` for the direction
 in which one input moves alone. Where a cost D depends on them, its gradient goes back through both
 passes. It has the errors ``dot.omega[L]`` = dD/dphi_dot^L and ``dot.lambda_[L]`` = dD/drho_dot^L,
-one of each for every direction, and it needs sigma'' (``sigma[L].curvature(rho, phi)``), because
-rho^L has a say in phi_dot^L = sigma'(rho^L) o rho_dot^L. Set ``dots`` to nothing, and D1, D2 and
-D3 are B1, B2 and B3.
+one of each for every direction, and it needs sigma'' (``sigma[L].sigma_double_prime(rho)``),
+because rho^L has a say in phi_dot^L = sigma'(rho^L) o rho_dot^L. Without dots, D1, D2 and D3 are
+B1, B2 and B3.
 
 Nothing here needs numbers either: `chainrule.prove` runs it on SymPy's symbols.
 """
@@ -83,26 +83,27 @@ def backward(
     cost: Cost,
     derivative_cost: DerivativeCost,
     *,
+    parameters: bool = True,
     inputs: bool = True,
 ) -> Quantities:
     """The backward pass through both passes, for the cost C + D: D1, D2, D3.
 
     `dots` has the forward derivative along each direction in which an input moves, by `forward`.
+    Without `parameters` it leaves out D2 and D3, without `inputs` omega^0.
     """
     q.omega[q.l] = cost.omega(q.phi[q.l])
     for m, dot in enumerate(dots):
         dot.omega[q.l] = derivative_cost.omega(m, dot.phi[q.l])
     for L in range(q.l, 0, -1):
-        slope, curvature = (
-            function(q.rho[L], q.phi[L]) for function in (sigma[L].slope, sigma[L].curvature)
-        )
-        q.lambda_[L] = q.omega[L] * slope
-        q.lambda_[L] += curvature * sum(dot.omega[L] * dot.rho[L] for dot in dots)
+        slope = sigma[L].slope(q.rho[L], q.phi[L])
         for dot in dots:
             dot.lambda_[L] = dot.omega[L] * slope
-        q.grad_B[L] = q.lambda_[L].sum(axis=1)  # D2
-        q.grad_W[L] = q.lambda_[L] @ q.phi[L - 1].T  # D3
-        q.grad_W[L] += sum(dot.lambda_[L] @ dot.phi[L - 1].T for dot in dots)
+        by_slope = sum(dot.omega[L] * dot.rho[L] for dot in dots)
+        q.lambda_[L] = q.omega[L] * slope + by_slope * sigma[L].sigma_double_prime(q.rho[L])
+        if parameters:
+            q.grad_B[L] = q.lambda_[L].sum(axis=1)  # D2
+            q.grad_W[L] = q.lambda_[L] @ q.phi[L - 1].T  # D3
+            q.grad_W[L] += sum(dot.lambda_[L] @ dot.phi[L - 1].T for dot in dots)
         if L > 1 or inputs:
             q.omega[L - 1] = W[L].T @ q.lambda_[L]  # D1
             for dot in dots:
