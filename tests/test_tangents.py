@@ -108,6 +108,58 @@ def test_a_direction_of_each_input_gives_the_columns_of_the_jacobian(output: str
         np.testing.assert_allclose(found.T, jacobian[:, :, m], rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize(("sizes", "n_samples"), [([2, 3, 2], 1), ([1, 2, 1], 2), ([1] * 5, 1)])
+def test_prove_passes_for_f_and_d(sizes: list[int], n_samples: int) -> None:
+    proof = cr.prove(sizes, n_samples, derivatives=True)
+    assert proof.passed
+    outputs = [f"dphi^{len(sizes) - 1}_{j + 1}{i + 1}" for j in range(sizes[-1])
+               for i in range(n_samples)]  # fmt: skip
+    assert [d.variable for d in proof.forward] == [*outputs, "dC", "<u, J v> - <J.T u, v>"]
+    backward = dict.fromkeys(d.variable for d in proof.differences)
+    assert [d.variable for d in proof.derivatives] == [*backward]
+    assert all(d.derivative != "0" for d in (*proof.forward, *proof.derivatives))
+    assert str(proof).count("proven") == 3
+    assert not cr.prove(sizes, n_samples).derivatives
+
+
+def without_f2(*args: Any, B_dot: Any = None, **rest: Any) -> equations.Quantities:
+    return forward(*args, **rest)
+
+
+def negated_d1(q: Any, dots: Any, W: Any, *rest: Any) -> equations.Quantities:
+    return backward(q, dots, [None, *(-w for w in W[1:])], *rest)
+
+
+def without_curvature(q: Any, dots: Any, W: Any, sigma: Any, *rest: Any) -> equations.Quantities:
+    for layer in sigma[1:]:
+        layer.sigma_double_prime = np.zeros_like
+    return backward(q, dots, W, sigma, *rest)
+
+
+forward, backward = tangents.forward, tangents.backward
+
+
+@pytest.mark.parametrize(
+    ("name", "broken", "wrong"),
+    [
+        ("forward", without_f2, {"dphi^2_11", "dC", "<u, J v> - <J.T u, v>"}),
+        ("backward", negated_d1, {"W^1_11", "W^1_21", "B^1_1", "B^1_2"}),
+        ("backward", without_curvature,
+         {"W^1_11", "W^1_21", "B^1_1", "B^1_2", "W^2_11", "W^2_12", "B^2_1", "x_11"}),
+    ],
+)  # fmt: skip
+def test_prove_finds_the_statement_that_broke(
+    name: str, broken: Any, wrong: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tangents, name, broken)
+    proof = cr.prove([1, 2, 1], derivatives=True)
+    assert not proof.passed
+    assert "NOT PROVEN" in str(proof)
+    assert proof.as_derivation().endswith("NOT PROVEN")
+    found = {d.variable for d in (*proof.forward, *proof.derivatives) if d.difference != "0"}
+    assert found == wrong
+
+
 def test_the_file_is_as_short_as_the_derivation_and_numbers_its_statements() -> None:
     source = inspect.getsource(tangents)
     assert len(source.splitlines()) < 200

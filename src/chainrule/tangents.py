@@ -40,7 +40,7 @@ from chainrule.numerics import Array
 
 
 class DerivativeCost(Protocol):
-    """D as a function of the derivatives of the last layer along each direction."""
+    """D as a function of the derivatives of the last layer along some inputs."""
 
     def omega(self, m: int, phi_dot: Array, /) -> Array:
         """Return dD/dphi_dot^l for direction m."""
@@ -75,6 +75,18 @@ def forward(
     return dot
 
 
+def along_inputs(
+    q: Quantities, W: Sequence[Any], sigma: Sequence[Any], inputs: Sequence[int]
+) -> list[Quantities]:
+    """The forward derivatives along each of these inputs: columns of the Jacobian."""
+    dots = []
+    for m in inputs:
+        X_dot = np.zeros_like(q.phi[0])
+        X_dot[m] = 1
+        dots.append(forward(q, W, sigma, X_dot=X_dot))
+    return dots
+
+
 def backward(
     q: Quantities,
     dots: Sequence[Quantities],
@@ -88,7 +100,7 @@ def backward(
 ) -> Quantities:
     """The backward pass through both passes, for the cost C + D: D1, D2, D3.
 
-    `dots` has the forward derivative along each direction in which an input moves, by `forward`.
+    `dots` has the forward derivatives along the inputs, by `along_inputs`.
     Without `parameters` it leaves out D2 and D3, without `inputs` omega^0.
     """
     q.omega[q.l] = cost.omega(q.phi[q.l])
