@@ -5,6 +5,7 @@ Everything else in the package has samples as rows; this is where the two meet.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -148,6 +149,40 @@ class LinearCost:
         """Return lambda^l, of shape (n_l, n)."""
         del rho, phi
         return self._lambda
+
+
+class DerivativeCost:
+    """D of a batch: half the squared error of the outputs' derivatives by the inputs.
+
+    Parameters
+    ----------
+    dY : array of shape (n, n_outputs, n_inputs)
+        The derivatives wanted; those that are NaN are not known, and not in D.
+    share : array of shape (n,), optional
+        What each sample contributes of its own, `BatchCost.share`; None stands for 1/n.
+    weight : float, default 1.0
+        What D counts beside C.
+    """
+
+    def __init__(self, dY: Array, share: Any = None, weight: float = 1.0) -> None:
+        self.dY, self.weight = dY, weight
+        self.share = 1 / len(dY) if share is None else share
+        self.known = dY == dY  # isnan takes no symbols
+        self.directions = [m for m in range(dY.shape[2]) if self.known[:, :, m].any()]
+        """The inputs by which some derivative is known; `value` and `omega` count these."""
+
+    def value(self, phi_dots: Sequence[Array]) -> Any:
+        """Return D, for the derivatives of phi^l along each of the directions."""
+        errors = [self._error(m, phi_dot) for m, phi_dot in enumerate(phi_dots)]
+        return self.weight / 2 * sum((self.share * error * error).sum() for error in errors)
+
+    def omega(self, m: int, phi_dot: Array) -> Array:
+        """Return dD/dphi_dot^l of shape (n_l, n), for the m-th of the directions."""
+        return self._error(m, phi_dot) * (self.weight * self.share)
+
+    def _error(self, m: int, phi_dot: Array) -> Array:
+        known, wanted = (array[:, :, self.directions[m]].T for array in (self.known, self.dY))
+        return np.where(known, phi_dot - wanted, 0)
 
 
 class UnitCost:

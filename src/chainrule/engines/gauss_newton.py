@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import equations
+from chainrule import equations, tangents
 from chainrule.architecture import Architecture
 from chainrule.cost import BatchCurvature
 from chainrule.engines.base import Data, NormalEquations
@@ -60,8 +60,8 @@ def curvature_product(
             cost, phi0 = batch(architecture, np.float64, data, rows)
             q = equations.forward(W, B, sigma, phi0)
             curvature = cost.curvature(q.rho[-1], q.phi[-1])
-            rho_dot = _tangent(q, W, sigma, W_dot, B_dot)
-            equations.lambda_form(q, W, sigma, curvature.times(rho_dot), inputs=False)
+            dot = tangents.forward(q, W, sigma, W_dot=W_dot, B_dot=B_dot, outputs=False)
+            equations.lambda_form(q, W, sigma, curvature.times(dot.rho[-1]), inputs=False)
             write(q, *architecture.views(part))
             product += share * part
     return product
@@ -84,19 +84,3 @@ def _roots(
             if architecture.bias:
                 columns.append(q.lambda_[L].T)
         yield np.concatenate(columns, axis=1)
-
-
-def _tangent(
-    q: equations.Quantities,
-    W: list[Any],
-    sigma: list[Any],
-    W_dot: list[Any],
-    B_dot: list[Any],
-) -> Array:
-    """Return the velocity of rho^l when the parameters have these velocities."""
-    phi_dot = np.zeros_like(q.phi[0])
-    for L in range(1, q.l + 1):
-        rho_dot = W[L] @ phi_dot + W_dot[L] @ q.phi[L - 1] + B_dot[L][:, None]
-        if L < q.l:
-            phi_dot = sigma[L].slope(q.rho[L], q.phi[L]) * rho_dot
-    return rho_dot
