@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 
 import chainrule as cr
 from chainrule import equations, tangents, training
@@ -60,9 +62,11 @@ def test_the_loss_is_c_plus_the_weighted_d(weighted: bool) -> None:
     assert net.gradients(X, Y, weight, dY=dY, dY_weight=0.3).loss == pytest.approx(found)
 
 
-@pytest.mark.parametrize("reference", ["complex", "torch"])
+@pytest.mark.parametrize("reference", ["complex", "torch", "jax"])
 @pytest.mark.parametrize("output", ["identity", "sigmoid", "softplus"])
 def test_gradients_are_those_of_independent_ones(reference: str, output: str) -> None:
+    if reference == "jax":
+        pytest.importorskip("jax")
     X, Y, dY = samples()
     weight = np.random.default_rng(2).uniform(size=7)
     net = network(["silu", "tanh"], output)
@@ -283,6 +287,33 @@ def test_validation_data_may_have_derivatives_or_not(with_derivatives: bool) -> 
     )
     more: dict[str, Any] = {"dY": watched[2], "dY_weight": 0.3} if with_derivatives else {}
     assert history.val_loss[-1] == pytest.approx(net.loss_value(*watched[:2], **more), rel=1e-12)
+
+
+def test_the_regressor_fits_derivatives_and_slices_them_with_the_samples() -> None:
+    X, y, dY = franke_and_gradient(80, seed=0)
+    X_new, y_new, _ = franke_and_gradient(500, seed=1)
+    options: dict[str, Any] = {"hidden_layer_sizes": (12,), "activation": "tanh", "solver": "lbfgs",
+                               "max_iter": 3000, "tol": 1e-3, "random_state": 0, "engine": "numpy"}  # fmt: skip
+    without = cr.MLPRegressor(**options).fit(X, y)
+    model = cr.MLPRegressor(**options).fit(X, y, dY=dY)
+    assert 1 - model.score(X_new, y_new) < (1 - without.score(X_new, y_new)) / 2
+    search = GridSearchCV(cr.MLPRegressor(**options), {"alpha": [1e-4, 1e-6]}, cv=2)
+    assert search.fit(X, y, dY=dY).best_score_ > 0.9
+
+
+def test_early_stopping_of_the_regressor_holds_derivatives_out_with_the_rest() -> None:
+    X, y, dY = franke_and_gradient(80, seed=0)
+    model = cr.MLPRegressor(hidden_layer_sizes=(12,), activation="tanh", early_stopping=True, max_iter=20,
+                            random_state=0, engine="numpy")  # fmt: skip
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y, dY=dY[:, None, :], dY_weight=0.1)
+    assert len(model.validation_scores_) == 20
+
+
+def test_the_classifier_has_no_derivatives_to_fit() -> None:
+    X, _, dY = samples()
+    with pytest.raises(ValueError, match=r"derivatives .* are fitted with loss='squared_error'"):
+        cr.MLPClassifier().fit(X, np.arange(7) % 2, dY=dY)
 
 
 def test_train_many_fits_derivatives_too() -> None:
