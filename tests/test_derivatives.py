@@ -292,8 +292,15 @@ def test_validation_data_may_have_derivatives_or_not(with_derivatives: bool) -> 
 def test_the_regressor_fits_derivatives_and_slices_them_with_the_samples() -> None:
     X, y, dY = franke_and_gradient(80, seed=0)
     X_new, y_new, _ = franke_and_gradient(500, seed=1)
-    options: dict[str, Any] = {"hidden_layer_sizes": (12,), "activation": "tanh", "solver": "lbfgs",
-                               "max_iter": 3000, "tol": 1e-3, "random_state": 0, "engine": "numpy"}  # fmt: skip
+    options: dict[str, Any] = {
+        "hidden_layer_sizes": (12,),
+        "activation": "tanh",
+        "solver": "lbfgs",
+        "max_iter": 3000,
+        "tol": 1e-3,
+        "random_state": 0,
+        "engine": "numpy",
+    }
     without = cr.MLPRegressor(**options).fit(X, y)
     model = cr.MLPRegressor(**options).fit(X, y, dY=dY)
     assert 1 - model.score(X_new, y_new) < (1 - without.score(X_new, y_new)) / 2
@@ -303,8 +310,14 @@ def test_the_regressor_fits_derivatives_and_slices_them_with_the_samples() -> No
 
 def test_early_stopping_of_the_regressor_holds_derivatives_out_with_the_rest() -> None:
     X, y, dY = franke_and_gradient(80, seed=0)
-    model = cr.MLPRegressor(hidden_layer_sizes=(12,), activation="tanh", early_stopping=True, max_iter=20,
-                            random_state=0, engine="numpy")  # fmt: skip
+    model = cr.MLPRegressor(
+        hidden_layer_sizes=(12,),
+        activation="tanh",
+        early_stopping=True,
+        max_iter=20,
+        random_state=0,
+        engine="numpy",
+    )
     with pytest.warns(ConvergenceWarning):
         model.fit(X, y, dY=dY[:, None, :], dY_weight=0.1)
     assert len(model.validation_scores_) == 20
