@@ -174,9 +174,45 @@ class DerivativeCost:
         """Return dD/dphi_dot^l of shape (n_l, n), for the m-th of the directions."""
         return self._error(m, phi_dot) * (self.weight * self.share)
 
+    def root(self, m: int, k: int) -> Array:
+        """Return column k of the S_m with S_m S_m^T the curvature of D by phi_dot^l."""
+        column = np.zeros(self.known.shape[1::-1])
+        column[k] = np.sqrt(self.times(m, np.ones_like(column))[k])
+        return column
+
+    def times(self, m: int, phi_dot: Array) -> Array:
+        """Return the curvature of D by the m-th derivatives, times how these move."""
+        return np.where(self._of(self.known, m), phi_dot * (self.weight * self.share), 0)
+
+    def _of(self, array: Array, m: int) -> Array:
+        return array[:, :, self.directions[m]].T
+
     def _error(self, m: int, phi_dot: Array) -> Array:
-        known, wanted = (array[:, :, self.directions[m]].T for array in (self.known, self.dY))
-        return np.where(known, phi_dot - wanted, 0)
+        return np.where(self._of(self.known, m), phi_dot - self._of(self.dY, m), 0)
+
+
+class GivenErrors:
+    """A cost that is linear in the outputs' derivatives alone, of which the errors are given."""
+
+    def __init__(self, errors: Sequence[Array]) -> None:
+        self.errors = errors
+
+    def omega(self, m: int, phi_dot: Array) -> Array:
+        """Return dD/dphi_dot^l."""
+        del phi_dot
+        return self.errors[m]
+
+
+class NoCost:
+    """The cost beside it: 0, whatever the outputs."""
+
+    def omega(self, phi: Array) -> Array:
+        """Return zeros."""
+        return np.zeros_like(phi)
+
+    def lambda_(self, rho: Array, phi: Array) -> None:
+        """Return None: there is no other form."""
+        del rho, phi
 
 
 class UnitCost:

@@ -243,7 +243,7 @@ def few_rows(architecture: Architecture) -> PredictFew | None:
     return None if lacks(architecture) else _network(architecture).predict_few
 
 
-def lacks(architecture: Architecture, optimizer: object = None) -> str:
+def lacks(architecture: Architecture, optimizer: object = None, data: Data | None = None) -> str:
     """Return what the network uses that the core lacks; an empty string if nothing."""
     for activation in architecture.activations:
         if activation.own:
@@ -252,6 +252,8 @@ def lacks(architecture: Architecture, optimizer: object = None) -> str:
         return f"the loss {architecture.loss.name!r} is your own"
     if isinstance(optimizer, Optimizer) and _rule(optimizer) is None:
         return f"the optimizer {type(optimizer).__name__} is your own"
+    if data is not None and data.dY is not None:
+        return "derivatives (dY) are fitted"
     return ""
 
 
