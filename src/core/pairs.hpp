@@ -8,7 +8,8 @@
 // With the sum over the outputs done first, they are the entries of an ordinary product A^T B: A
 // has a column for each pair of lambdas (j, k), B for each pair of phis (a, b). Where L = M, pairs in
 // the other order are the same, and left out. For K outputs that takes less than 1 / K of the
-// multiplications in J^T J.
+// multiplications in J^T J. Where lambdas are so few that making B would be most of the work, A
+// has a column for each phi, times one pair of lambdas, and B for each phi alone.
 #pragma once
 
 #include <algorithm>
@@ -58,101 +59,97 @@ struct UnitValues {
     Panels<double> values;
     long passes, pass_rows;
 };
+// Columns for a product, one for each pair of units; of several passes, the sum of theirs.
+struct PairColumns {
+    Pairs pairs;
+    const UnitValues* units;
+};
 
-// The sums for one pair of layers, cut into tiles that can be added to side by side.
+// The product A^T B of such columns, summed over samples. It is cut into tiles that can be added to
+// side by side.
 class PairSums {
   public:
-    // The pairs of so many samples and of one tile stay in the second level cache.
+    // The columns of a tile, of so many samples, stay in the second level cache.
     static constexpr long depth = 128, most_rows = 128, most_columns = 256;
 
     struct Tile {
         const PairSums* of;
         long first_row, rows, first_column, columns;
-        Panels<double> sums;
+        Panels<double> sums;  // rows of A^T B as rows
 
         long size() const { return round_up(rows, panel<double>) * round_up(columns, panel<double>); }
     };
     struct Scratch {
-        Matrix<double> rows{depth + 4, most_rows}, columns{depth + 4, most_columns};
-        UnitPair row_pairs[most_rows], column_pairs[most_columns];
+        Matrix<double> a{depth + 4, most_rows}, b{depth + 4, most_columns};
+        UnitPair a_pairs[most_rows], b_pairs[most_columns];
     };
 
-    PairSums(const Pairs& lambdas, const Pairs& phis)
-        : lambdas_(lambdas), phis_(phis),
-          // Few columns have a product of their own; few rows would leave registers empty.
-          by_lambda_(lambdas.count() > narrow || phis.count() <= lambdas.count()),
-          row_step_(step(rows().count(), most_rows)),
-          column_step_(step(columns().count(), most_columns)) {}
+    // With `upper`, only sums whose column is not before their row are wanted.
+    PairSums(const PairColumns& a, const PairColumns& b, bool upper)
+        : a_(a), b_(b), upper_(upper), n_rows_(a.pairs.count()), n_columns_(b.pairs.count()),
+          row_step_(step(n_rows_, most_rows)), column_step_(step(n_columns_, most_columns)) {}
 
+    // Those that nobody wants are empty.
     std::vector<Tile> tiles() const {
         std::vector<Tile> tiles;
-        for (long r = 0; r < rows().count(); r += row_step_)
-            for (long c = 0; c < columns().count(); c += column_step_)
-                tiles.push_back({this, r, std::min(row_step_, rows().count() - r), c,
-                                 std::min(column_step_, columns().count() - c), {}});
+        for (long r = 0; r < n_rows_; r += row_step_)
+            for (long c = 0; c < n_columns_; c += column_step_) {
+                Tile tile{this, r, std::min(row_step_, n_rows_ - r), c,
+                          std::min(column_step_, n_columns_ - c), {}};
+                if (upper_ && c + tile.columns <= r) tile.rows = 0;
+                tiles.push_back(tile);
+            }
         return tiles;
     }
 
-    // Adds the sums over so many samples. Every sum is over samples in their order.
-    void add(const Tile& tile, long samples, const UnitValues& lambdas, const UnitValues& phis,
-             const Kernels<double>& kernels, Scratch& scratch) const {
-        rows().list(tile.first_row, tile.rows, scratch.row_pairs);
-        columns().list(tile.first_column, tile.columns, scratch.column_pairs);
-        for (long s = 0; s < samples; s += depth) {
-            const long n = std::min(depth, samples - s);
-            const auto multiply = [&](const UnitValues& units, const UnitPair* pairs, long count,
-                                      const Matrix<double>& to) {
-                kernels.multiply_pairs(n, pairs, count, units.passes, units.pass_rows,
-                                       {units.values.at(s / panel<double>, 0), units.values.stride}, to);
-            };
-            multiply(by_lambda_ ? lambdas : phis, scratch.row_pairs, tile.rows, scratch.rows);
-            multiply(by_lambda_ ? phis : lambdas, scratch.column_pairs, tile.columns,
-                     scratch.columns);
+    // Adds the sums over n samples, each in the order of the samples.
+    void add(const Tile& tile, long n, const Kernels<double>& kernels, Scratch& scratch) const {
+        if (!tile.rows) return;
+        a_.pairs.list(tile.first_row, tile.rows, scratch.a_pairs);
+        b_.pairs.list(tile.first_column, tile.columns, scratch.b_pairs);
+        for (long s = 0; s < n; s += depth) {
+            const long now = std::min(depth, n - s);
+            multiply(a_, scratch.a_pairs, tile.rows, s, now, kernels, scratch.a);
+            multiply(b_, scratch.b_pairs, tile.columns, s, now, kernels, scratch.b);
             for (long c = 0; c < tile.columns; c += panel<double>)
                 for (long r = 0; r < tile.rows; r += panel<double>)
-                    kernels.gradient_block(n, scratch.rows.at(r / panel<double>, 0),
-                                           scratch.columns.at(c / panel<double>, 0),
+                    kernels.gradient_block(now, scratch.a.at(r / panel<double>, 0),
+                                           scratch.b.at(c / panel<double>, 0),
                                            std::min(panel<double>, tile.rows - r),
                                            std::min(panel<double>, tile.columns - c), true,
                                            tile.sums.at(c / panel<double>, r));
         }
     }
 
-    // Writes the sums of lambdas (j, k) with all pairs of phis. `tiles` begins with those of
-    // `tiles()`, in that order.
-    void read(const Tile* tiles, long j, long k, double* to) const {
-        const long pair = lambdas_.index(j, k), down = ceil_div(rows().count(), row_step_);
-        const long across = ceil_div(columns().count(), column_step_);
-        if (by_lambda_) {
-            tiles += pair / row_step_ * across;
-            for (const Tile* t = tiles; t < tiles + across; t++)
-                for (long c = 0; c < t->columns; c += panel<double>)
-                    to = std::copy_n(t->sums.at(c / panel<double>, pair - t->first_row),
-                                     std::min(panel<double>, t->columns - c), to);
-        } else {
-            const long strip = pair / column_step_, column = pair % column_step_;
-            for (long i = 0; i < down; i++) {
-                const Tile& t = tiles[i * across + strip];
-                for (long r = 0; r < t.rows; r++)
-                    *to++ = t.sums.at(column / panel<double>, r)[column % panel<double>];
-            }
+    // Writes a row of the sums from this column on, and returns the place after it. `tiles` begins
+    // with those of `tiles()`, in that order.
+    double* read(const Tile* tiles, long row, long from, double* to) const {
+        tiles += row / row_step_ * ceil_div(n_columns_, column_step_);
+        for (long c = from, next; c < n_columns_; c = next) {
+            const Tile& tile = tiles[c / column_step_];
+            const long column = c - tile.first_column;
+            next = std::min(n_columns_, round_up(c + 1, panel<double>));
+            to = std::copy_n(tile.sums.at(column / panel<double>, row - tile.first_row) +
+                                 column % panel<double>, next - c, to);
         }
+        return to;
     }
 
-    const Pairs& lambdas() const { return lambdas_; }
-    const Pairs& phis() const { return phis_; }
-
   private:
-    const Pairs& rows() const { return by_lambda_ ? lambdas_ : phis_; }
-    const Pairs& columns() const { return by_lambda_ ? phis_ : lambdas_; }
     // Steps of whole panels, as even as they can be.
     static long step(long n, long most) {
         return round_up(ceil_div(n, ceil_div(n, most)), panel<double>);
     }
+    static void multiply(const PairColumns& columns, const UnitPair* pairs, long count, long first,
+                         long n, const Kernels<double>& kernels, const Matrix<double>& to) {
+        const auto& [values, passes, pass_rows] = *columns.units;
+        kernels.multiply_pairs(n, pairs, count, passes, pass_rows,
+                               {values.at(first / panel<double>, 0), values.stride}, to);
+    }
 
-    Pairs lambdas_, phis_;
-    bool by_lambda_;  // whether its pairs are the rows of the sums
-    long row_step_, column_step_;
+    const PairColumns a_, b_;
+    const bool upper_;
+    const long n_rows_, n_columns_, row_step_, column_step_;
 };
 
 }  // namespace chainrule

@@ -78,42 +78,41 @@ void test_multiply_pairs(long samples, long count, long passes) {
                 units.unchanged(), "wrote what is not its own");
 }
 
-// The sums of one pair of layers, in tiles, over several depths of samples.
-void test_pair_sums(const Pairs& lambdas, const Pairs& phis, long units, long samples,
-                    long passes) {
-    Case c("sums of %ld pairs and %ld pairs, %ld samples", lambdas.count(), phis.count(), samples);
+// The product of the columns of two sets of pairs, in tiles, over several depths of samples.
+void test_pair_sums(const Pairs& a, const Pairs& b, bool upper, long samples, long passes) {
+    Case c("sums of %ld and %ld pairs, upper %d, %ld samples", a.count(), b.count(), upper, samples);
+    const long units = std::max(a.second.size(), std::max(b.first.size(), b.second.size()));
     Random random(units + samples);
-    const Grid<double> lambda(passes * units, round_up(samples, 16), random);
-    const Grid<double> phi(units, round_up(samples, 16), random);
-    const PairSums sums(lambdas, phis);
+    const Grid<double> a_units(passes * units, round_up(samples, 16), random);
+    const Grid<double> b_units(units, round_up(samples, 16), random);
+    const UnitValues a_values{a_units, passes, units}, b_values{b_units, 1, 0};
+    const PairSums sums({a, &a_values}, {b, &b_values}, upper);
     std::vector<PairSums::Tile> tiles = sums.tiles();
     std::vector<Buffer<double>> memory;
     PairSums::Scratch scratch;
     for (PairSums::Tile& tile : tiles) {
         memory.emplace_back(tile.size());
         tile.sums = {memory.back().get(), round_up(tile.rows, 16) * 16};
-        for (int twice = 0; twice < 2; twice++)
-            sums.add(tile, samples, {lambda, passes, units}, {phi, 1, 0}, kernels<double>(),
-                     scratch);
+        for (int twice = 0; twice < 2; twice++) sums.add(tile, samples, kernels<double>(), scratch);
     }
-    const Exact<double> got(phis.count());
-    std::vector<UnitPair> phi_pairs(round_up(phis.count(), 16)), lambda_pair(16);
-    phis.list(0, phis.count(), phi_pairs.data());
-    for (long j = 0; j < lambdas.first.size(); j++) {
-        const long k = lambdas.kind == Pairs::equal ? j : lambdas.second.size() - 1;
-        lambdas.list(lambdas.index(j, k), 1, lambda_pair.data());
-        sums.read(tiles.data(), j, k, got.get());
-        for (long q = 0; q < phis.count(); q += quick ? 7 : 1) {
+    std::vector<UnitPair> a_pairs(round_up(a.count(), 16)), b_pairs(round_up(b.count(), 16));
+    a.list(0, a.count(), a_pairs.data()), b.list(0, b.count(), b_pairs.data());
+    const Exact<double> got(b.count());
+    for (long row = 0; row < a.count(); row += quick ? 5 : 1) {
+        const long from = upper ? row : b.count() / 3;
+        double* end = sums.read(tiles.data(), row, from, got.get());
+        c.check(end - got.get() == b.count() - from, "not as many as there are");
+        for (long q = from; q < b.count(); q += quick ? 7 : 1) {
             long double total = 0, size = 0;
             for (long s = 0; s < samples; s++)
                 for (long m = 0; m < passes; m++) {
                     const long double term =
-                        (long double)lambda(m * units + lambda_pair[0].first, s) *
-                        lambda(m * units + lambda_pair[0].second, s) *
-                        phi(phi_pairs[q].first, s) * phi(phi_pairs[q].second, s);
+                        (long double)a_units(m * units + a_pairs[row].first, s) *
+                        a_units(m * units + a_pairs[row].second, s) *
+                        b_units(b_pairs[q].first, s) * b_units(b_pairs[q].second, s);
                     total += 2 * term, size += 2 * std::fabs(term);
                 }
-            c.near(got[q], total, (2 * samples + passes + 4) * unit<double> * size, j, q);
+            c.near(got[q - from], total, (2 * samples + passes + 4) * unit<double> * size, row, q);
         }
     }
 }
@@ -219,10 +218,9 @@ int main() {
                     test_multiply_pairs<double>(samples, count, passes);
                 }
         // Few of either, and more than a tile of both.
-        const auto sums = [](Pairs::Kind kind, long lambdas, Pairs::Kind phi_kind, long phis,
-                             long samples, long passes) {
-            test_pair_sums({kind, {0, lambdas}, {0, lambdas}}, {phi_kind, {0, phis}, {0, phis}},
-                           std::max(lambdas, phis), samples, passes);
+        const auto sums = [](Pairs::Kind kind, long a, Pairs::Kind b_kind, long b, long samples,
+                             long passes) {
+            test_pair_sums({kind, {0, a}, {0, a}}, {b_kind, {0, b}, {0, b}}, false, samples, passes);
         };
         sums(Pairs::ordered, 1, Pairs::ordered, 21, 9, 1);
         sums(Pairs::equal, 3, Pairs::ordered, 30, 130, 3);
@@ -230,6 +228,8 @@ int main() {
         sums(Pairs::ordered, 2, Pairs::ordered, 2, 129, 1);
         sums(Pairs::all, 13, Pairs::all, 17, 140, 2);
         sums(Pairs::ordered, 17, Pairs::all, 3, 20, 1);
+        for (long n : {1, 20, 300})  // more than one tile across, and down
+            test_pair_sums({Pairs::all, {0, 1}, {0, n}}, {Pairs::all, {0, n}, {0, 1}}, true, 10, 1);
         for (const Problem& problem : problems)
             if (problem.spec.parameters() < (quick ? 1000 : 1500)) test_matrix(problem);
         for (const Problem& problem : more_problems) test_matrix(problem);
