@@ -26,6 +26,7 @@ FLOORS = [
         "storage",
     },
     {"architecture", "cost", "equations", "_core"},
+    {"tangents"},
     {"engines"},
     {"batches"},
     {"tracing"},

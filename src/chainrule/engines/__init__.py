@@ -11,6 +11,7 @@ from chainrule.engines.base import (
     Epoch,
     EpochLoss,
     Gradients,
+    NormalEquations,
     Regularization,
     Trainer,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "EpochLoss",
     "Gradients",
     "NativeEngine",
+    "NormalEquations",
     "NumpyEngine",
     "PredictFew",
     "Regularization",

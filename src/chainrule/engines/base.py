@@ -114,6 +114,21 @@ class Gradients(NamedTuple):
     """dC/dX, of the shape of X, if it was asked for."""
 
 
+class NormalEquations(NamedTuple):
+    """What a Gauss-Newton step solves: `matrix` times the step = -`gradient`.
+
+    Float64, whatever the dtype of the network.
+    """
+
+    loss: float
+    """C."""
+    gradient: Array
+    """dC by the flat parameters, of shape (P,)."""
+    matrix: Array
+    """The generalised Gauss-Newton matrix G of C, of shape (P, P): for the squared error J^T J / n
+    (Schraudolph 2002, Neural Comput. 14, 1723-1738)."""
+
+
 class Trainer(Protocol):
     """Trains the parameters of one network in place, from epoch to epoch."""
 
@@ -148,6 +163,30 @@ class Engine(Protocol[SomeTrainer]):
 
     def jacobian(self, architecture: Architecture, parameters: Array, X: Any) -> Array:
         """Return d outputs / d inputs, of shape (n, n_outputs, n_inputs)."""
+
+    def normal_equations(
+        self, architecture: Architecture, parameters: Array, data: Data
+    ) -> NormalEquations:
+        """Return C, its gradient and its Gauss-Newton matrix, for parameters in float64.
+
+        Raises
+        ------
+        InputError
+            If the loss has no curvature, or there is not enough memory.
+        """
+
+    def curvature_product(
+        self, architecture: Architecture, parameters: Array, data: Data, vector: Array
+    ) -> Array:
+        """Return the Gauss-Newton matrix times a vector of shape (P,), without the matrix.
+
+        Parameters and vector are in float64.
+
+        Raises
+        ------
+        InputError
+            If the loss has no curvature.
+        """
 
     def trainer(
         self,

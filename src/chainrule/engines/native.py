@@ -17,7 +17,14 @@ import numpy as np
 from chainrule import _core, activations, losses, optimizers
 from chainrule.architecture import Architecture
 from chainrule.engines import threads
-from chainrule.engines.base import Data, Epoch, EpochLoss, Gradients, Regularization
+from chainrule.engines.base import (
+    Data,
+    Epoch,
+    EpochLoss,
+    Gradients,
+    NormalEquations,
+    Regularization,
+)
 from chainrule.errors import InputError
 from chainrule.naming import family_of
 from chainrule.numerics import Array
@@ -65,6 +72,18 @@ class NativeEngine:
         samples = (X, None, None)
         self._evaluate(architecture, parameters, samples, 2 * (1 + shape[1]), jacobian=result)
         return result
+
+    def normal_equations(
+        self, architecture: Architecture, parameters: Array, data: Data
+    ) -> NormalEquations:
+        """Raise InputError: the NumPy engine has them."""
+        raise InputError("the native engine has no normal equations yet: take the NumPy engine")
+
+    def curvature_product(
+        self, architecture: Architecture, parameters: Array, data: Data, vector: Array
+    ) -> Array:
+        """Raise InputError: the NumPy engine has it."""
+        raise InputError("the native engine has no normal equations yet: take the NumPy engine")
 
     def _evaluate(
         self,
