@@ -122,8 +122,8 @@ def test_prove_passes_for_f_and_d(sizes: list[int], n_samples: int) -> None:
     assert not cr.prove(sizes, n_samples).derivatives
 
 
-def without_f2(*args: Any, B_dot: Any = None, **rest: Any) -> equations.Quantities:
-    return forward(*args, **rest)
+def without_f2(*args: Any, **directions: Any) -> equations.Quantities:
+    return forward(*args, **{**directions, "B_dot": None})
 
 
 def negated_d1(q: Any, dots: Any, W: Any, *rest: Any) -> equations.Quantities:

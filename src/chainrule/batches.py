@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -178,14 +179,74 @@ def weights(sample_weight: Any, n: int) -> Array | None:
     return w
 
 
+def derivatives(dY: Any, architecture: Architecture, n: int) -> Array | None:
+    """Return dY as an array of shape (n, n_outputs, n_inputs), NaN where it is not known.
+
+    For one output, shape (n, n_inputs) will do.
+
+    Raises
+    ------
+    InputError
+        Saying what was wanted, what came and what to do; also if the network is not one whose
+        derivatives can be fitted.
+    """
+    if dY is None:
+        return None
+    _require_derivatives_fit(architecture)
+    dY = _numeric("dY", _from_frame(dY) if _is_frame(dY) else dY)
+    shape = (n, architecture.n_outputs, architecture.n_inputs)
+    if shape[1] == 1 and dY.shape == (n, shape[2]):
+        dY = dY[:, None, :]
+    if dY.shape != shape:
+        either = f" or ({n}, {shape[2]})" if shape[1] == 1 else ""
+        raise InputError(
+            f"dY must have shape {shape}{either}, the derivative of each output by each input for "
+            f"each row of X, but has {dY.shape}"
+        )
+    _require_finite("dY", dY, architecture.dtype, None, nan_is_unknown=True)
+    if all(np.isnan(dY[rows]).all() for rows in row_blocks(dY)):
+        raise InputError(
+            "dY has no number in it, and NaN stands for a derivative that is not known: pass "
+            "dY=None to fit Y alone"
+        )
+    return dY
+
+
+def _require_derivatives_fit(architecture: Architecture) -> None:
+    if architecture.loss.name != "squared_error" or architecture.loss.own:
+        raise InputError(
+            f"derivatives (dY) are fitted with loss='squared_error', but the network has the loss "
+            f"{architecture.loss.name}: make it with squared_error, or pass dY=None"
+        )
+    for activation in architecture.activations:
+        if not activation.elementwise:
+            raise InputError(
+                f"derivatives (dY) are not fitted through {activation.name}, whose outputs depend "
+                "on each other: pass another output_activation, or dY=None"
+            )
+        if activation.sigma_double_prime is None:
+            raise InputError(
+                f"fitting derivatives (dY) takes the second derivative of every activation, but "
+                f"{activation.name!r} has none: pass sigma_double_prime to Activation"
+            )
+
+
+def _derivative_weight(value: Any) -> float:
+    if isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < math.inf:
+        return float(value)
+    raise InputError(f"dY_weight must be a number above 0, but is {value!r}")
+
+
 def data(
     architecture: Architecture,
     X: Any,
     Y: Any,
     sample_weight: Any = None,
     names: Sequence[str] | None = None,
+    dY: Any = None,
+    dY_weight: Any = 1.0,
 ) -> Data:
-    """Return checked samples; see `inputs`, `targets` and `weights`.
+    """Return checked samples; see `inputs`, `targets`, `weights` and `derivatives`.
 
     Raises
     ------
@@ -196,7 +257,9 @@ def data(
     n = X.shape[0]
     if n == 0:
         raise InputError("X has no rows: pass at least one sample")
-    return Data(X, targets(Y, architecture, n), weights(sample_weight, n))
+    Y, sample_weight = targets(Y, architecture, n), weights(sample_weight, n)
+    dY = derivatives(dY, architecture, n)
+    return Data(X, Y, sample_weight, dY, _derivative_weight(dY_weight))
 
 
 def hold_out(data: Data, fraction: float, seed: int) -> tuple[Data, Data]:
@@ -298,13 +361,21 @@ def _valid(X: Any) -> Any:
     return X
 
 
-def _require_finite(what: str, values: Any, dtype: str, names: Sequence[str] | None) -> None:
+def _require_finite(
+    what: str,
+    values: Any,
+    dtype: str,
+    names: Sequence[str] | None,
+    nan_is_unknown: bool = False,
+) -> None:
     stored = values.data if hasattr(values, "tocsr") else values
     if stored.dtype.kind != "f":
         return
     for rows in row_blocks(stored):
         with np.errstate(over="ignore"):  # a number too large for the dtype becomes infinite
             finite = np.isfinite(stored[rows].astype(dtype, copy=False))
+            if nan_is_unknown:
+                finite |= np.isnan(stored[rows])
         if finite.all():
             continue
         place = np.argwhere(~finite)[0]
@@ -317,6 +388,11 @@ def _require_finite(what: str, values: Any, dtype: str, names: Sequence[str] | N
             raise InputError(
                 f"{what} has {value}{where}, which is too large for {dtype}: scale it, or make "
                 "the network with dtype='float64'"
+            )
+        if nan_is_unknown:
+            raise InputError(
+                f"{what} has {value}{where}: every number must be finite, or NaN where it is not "
+                "known"
             )
         raise InputError(
             f"{what} has {value}{where}: every number must be finite; drop such rows or fill "

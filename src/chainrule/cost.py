@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import losses
 from chainrule.activations import Activation
 from chainrule.errors import InputError
 from chainrule.losses import Loss
@@ -57,12 +58,12 @@ class BatchCost:
 
     def omega(self, phi: Array) -> Array:
         """Return omega^l = dC/dphi^l, of shape (n_l, n)."""
-        return self._averaged(self.loss.derivative(phi.T, self.Y))
+        return self.averaged(self.loss.derivative(phi.T, self.Y))
 
     def lambda_(self, rho: Array, phi: Array) -> Array | None:
         """Return dC/drho^l of shape (n_l, n) in closed form, or None: omega o sigma'(rho)."""
         if self.folded is not None:
-            return self._averaged(self.folded.derivative(rho.T, phi.T, self.Y))
+            return self.averaged(self.folded.derivative(rho.T, phi.T, self.Y))
         if not self.activation.elementwise:
             return self.activation.pull_back(self.omega(phi).T, rho.T, phi.T).T
         return None
@@ -71,8 +72,8 @@ class BatchCost:
         """Return the curvature of C at rho^l and phi^l of shape (n_l, n)."""
         return BatchCurvature(self, rho, phi)
 
-    def _averaged(self, derivative: Array) -> Array:
-        """Return rows of derivatives as columns, each with its sample's share."""
+    def averaged(self, derivative: Array) -> Array:
+        """Return rows of derivatives as columns, each times its sample's share."""
         columns = derivative.T
         return columns / columns.shape[1] if self.share is None else columns * self.share
 
@@ -91,24 +92,17 @@ class BatchCurvature:
     """
 
     def __init__(self, cost: BatchCost, rho: Array, phi: Array) -> None:
-        loss, n = cost.loss, rho.shape[1]
         self.activation, self.rho, self.phi = cost.activation, rho, phi
-        self.by_rho = cost.folded is not None and cost.folded.curvature is not None
-        if cost.folded is not None and cost.folded.curvature is not None:
-            h = cost.folded.curvature(rho.T, phi.T, cost.Y)
-        elif loss.curvature is not None:
-            h = loss.curvature(phi.T, cost.Y)
-        else:
-            raise InputError(
-                f"the loss {loss.name} has no curvature, which second-order methods need: take "
-                "another loss, or a first-order optimizer or 'lbfgs'"
-            )
+        by_phi = losses.require_curvature(cost.loss)
+        by_rho = cost.folded.curvature if cost.folded is not None else None
+        self.by_rho = by_rho is not None
+        h = by_rho(rho.T, phi.T, cost.Y) if by_rho is not None else by_phi(phi.T, cost.Y)
         if h.shape != rho.T.shape:
             raise InputError(
-                f"the curvature of loss {loss.name!r} must have the shape of the outputs "
+                f"the curvature of loss {cost.loss.name!r} must have the shape of the outputs "
                 f"{rho.T.shape}, but has {h.shape}"
             )
-        self.h = h.T * (1 / n if cost.share is None else cost.share)
+        self.h = cost.averaged(h)
 
     def root(self, k: int) -> LinearCost:
         """Return column k of an S with S S^T = H, as a cost whose backward pass starts from it."""
@@ -180,9 +174,45 @@ class DerivativeCost:
         """Return dD/dphi_dot^l of shape (n_l, n), for the m-th of the directions."""
         return self._error(m, phi_dot) * (self.weight * self.share)
 
+    def root(self, m: int, k: int) -> Array:
+        """Return column k of the S_m with S_m S_m^T the curvature of D by phi_dot^l."""
+        column = np.zeros(self.known.shape[1::-1])
+        column[k] = np.sqrt(self.times(m, np.ones_like(column))[k])
+        return column
+
+    def times(self, m: int, phi_dot: Array) -> Array:
+        """Return the curvature of D by the m-th derivatives, times how these move."""
+        return np.where(self._of(self.known, m), phi_dot * (self.weight * self.share), 0)
+
+    def _of(self, array: Array, m: int) -> Array:
+        return array[:, :, self.directions[m]].T
+
     def _error(self, m: int, phi_dot: Array) -> Array:
-        known, wanted = (array[:, :, self.directions[m]].T for array in (self.known, self.dY))
-        return np.where(known, phi_dot - wanted, 0)
+        return np.where(self._of(self.known, m), phi_dot - self._of(self.dY, m), 0)
+
+
+class GivenErrors:
+    """A cost that is linear in the outputs' derivatives alone, of which the errors are given."""
+
+    def __init__(self, errors: Sequence[Array]) -> None:
+        self.errors = errors
+
+    def omega(self, m: int, phi_dot: Array) -> Array:
+        """Return dD/dphi_dot^l."""
+        del phi_dot
+        return self.errors[m]
+
+
+class NoCost:
+    """The cost beside it: 0, whatever the outputs."""
+
+    def omega(self, phi: Array) -> Array:
+        """Return zeros."""
+        return np.zeros_like(phi)
+
+    def lambda_(self, rho: Array, phi: Array) -> None:
+        """Return None: there is no other form."""
+        del rho, phi
 
 
 class UnitCost:

@@ -87,6 +87,29 @@ def along_inputs(
     return dots
 
 
+def forward_of_dot(
+    q: Quantities,
+    dot: Quantities,
+    along: Quantities,
+    W: Sequence[Any],
+    sigma: Sequence[Any],
+    W_dot: Sequence[Any],
+) -> Quantities:
+    """How the forward derivative `dot` along an input moves, when the parameters do.
+
+    F1 and F3 of its own, and the second half of the product rule for sigma'(rho^L) o rho_dot^L.
+    `along` is the forward derivative along the same direction of the parameters.
+    """
+    moving = Quantities(q.l)
+    moving.phi[0] = np.zeros_like(q.phi[0])
+    for L in range(1, q.l + 1):
+        slope = sigma[L].slope(q.rho[L], q.phi[L])
+        curvature = sigma[L].sigma_double_prime(q.rho[L])
+        moving.rho[L] = W[L] @ moving.phi[L - 1] + W_dot[L] @ dot.phi[L - 1]
+        moving.phi[L] = slope * moving.rho[L] + curvature * along.rho[L] * dot.rho[L]
+    return moving
+
+
 def backward(
     q: Quantities,
     dots: Sequence[Quantities],

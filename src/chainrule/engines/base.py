@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -24,6 +24,11 @@ class Data:
     """Array of shape (n, n_targets)."""
     sample_weight: Array | None = None
     """Array of shape (n,), none negative."""
+    dY: Array | None = None
+    """Array of shape (n, n_outputs, n_inputs): the derivatives of the outputs by the inputs, NaN
+    where they are not known."""
+    dY_weight: float = 1.0
+    """What the errors of the derivatives count beside those of the outputs."""
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -37,8 +42,15 @@ class Data:
 
     def rows(self, rows: Any) -> Data:
         """Return the samples of these rows."""
-        weight = None if self.sample_weight is None else self.sample_weight[rows]
-        return Data(self.X[rows], self.Y[rows], weight)
+        return self._each(lambda array: array[rows])
+
+    def in_double(self) -> Data:
+        """Return the same in float64."""
+        return self._each(lambda array: array.astype(np.float64, copy=False))
+
+    def _each(self, change: Callable[[Any], Any]) -> Data:
+        weight, dY = (None if a is None else change(a) for a in (self.sample_weight, self.dY))
+        return Data(change(self.X), change(self.Y), weight, dY, self.dY_weight)
 
 
 class Epoch(NamedTuple):

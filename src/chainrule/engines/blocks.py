@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import equations, tangents
 from chainrule.architecture import Architecture
-from chainrule.cost import BatchCost
+from chainrule.cost import BatchCost, DerivativeCost
 from chainrule.engines.base import Data
 from chainrule.equations import Quantities
 from chainrule.numerics import Array
@@ -25,12 +26,46 @@ def take(X: Any, rows: Any, dtype: Any) -> Array:
     return chosen.astype(dtype, copy=False)
 
 
-def batch(architecture: Architecture, dtype: Any, data: Data, rows: Any) -> tuple[BatchCost, Array]:
-    """Return the cost of these rows and their inputs as columns."""
-    weight = None if data.sample_weight is None else take(data.sample_weight, rows, dtype)
-    targets = take(data.Y, rows, dtype)
-    cost = BatchCost(architecture.loss, architecture.activations[-1], targets, weight)
-    return cost, take(data.X, rows, dtype).T
+class Pass:
+    """The forward pass of some rows: what C needs, and the way back from it.
+
+    Where derivatives are fitted (`Data.dY`), the forward derivatives along the inputs belong to it;
+    the cost is C + D then, and the way back leads through both.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        layers: tuple[list[Any], list[Any], list[Any]],
+        data: Data,
+        rows: Any,
+        dtype: Any,
+    ) -> None:
+        self.W, B, self.sigma = layers
+        weight = None if data.sample_weight is None else take(data.sample_weight, rows, dtype)
+        Y = take(data.Y, rows, dtype)
+        self.cost = BatchCost(architecture.loss, architecture.activations[-1], Y, weight)
+        self.q = equations.forward(self.W, B, self.sigma, take(data.X, rows, dtype).T)
+        self.derivative_cost, self.dots = None, list[Quantities]()
+        if data.dY is not None:
+            dY = take(data.dY, rows, dtype)
+            self.derivative_cost = DerivativeCost(dY, self.cost.share, data.dY_weight)
+            inputs = self.derivative_cost.directions
+            self.dots = tangents.along_inputs(self.q, self.W, self.sigma, inputs)
+
+    def value(self) -> float:
+        """Return C, or C + D."""
+        C = float(self.cost.value(self.q.rho[-1], self.q.phi[-1]))
+        if self.derivative_cost is None:
+            return C
+        return C + float(self.derivative_cost.value([dot.phi[-1] for dot in self.dots]))
+
+    def backward(self, *, inputs: bool) -> Quantities:
+        """Return all quantities, with the gradient by the parameters, and dC/dX if asked for."""
+        q, W, sigma, cost = self.q, self.W, self.sigma, self.cost
+        if self.derivative_cost is None:
+            return equations.lambda_form(q, W, sigma, cost, inputs=inputs)
+        return tangents.backward(q, self.dots, W, sigma, cost, self.derivative_cost, inputs=inputs)
 
 
 def write(q: Quantities, by_weights: list[Array], by_biases: list[Array | None]) -> None:
@@ -51,6 +86,8 @@ def weighted_blocks(
     architecture: Architecture, data: Data, entries: int = CACHED
 ) -> Iterator[tuple[slice, float]]:
     """Yield the same with each block's share of the total weight."""
+    if data.dY is not None:
+        entries //= 1 + architecture.n_inputs  # as many forward derivatives
     total = data.total_weight() or 1.0
     for rows in blocks(architecture, len(data), entries):
         yield rows, data.total_weight(rows) / total

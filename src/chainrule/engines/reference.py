@@ -21,7 +21,7 @@ from chainrule.engines.base import (
     NormalEquations,
     Regularization,
 )
-from chainrule.engines.blocks import batch, blocks, take, weighted_blocks, write
+from chainrule.engines.blocks import Pass, blocks, take, weighted_blocks, write
 from chainrule.engines.randomness import kept, shuffled
 from chainrule.numerics import Array
 from chainrule.optimizers import Optimizer, State
@@ -44,30 +44,27 @@ class NumpyEngine:
 
     def loss(self, architecture: Architecture, parameters: Array, data: Data) -> float:
         """Return C."""
-        W, B, sigma = architecture.for_equations(parameters)
+        layers = architecture.for_equations(parameters)
         total = 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             for rows, share in weighted_blocks(architecture, data):
-                cost, phi0 = batch(architecture, parameters.dtype, data, rows)
-                q = equations.forward(W, B, sigma, phi0)
-                total += share * float(cost.value(q.rho[-1], q.phi[-1]))
+                total += share * Pass(architecture, layers, data, rows, parameters.dtype).value()
         return total
 
     def gradients(
         self, architecture: Architecture, parameters: Array, data: Data, inputs: bool = True
     ) -> Gradients:
         """Return C with its gradients, those by the inputs if they are asked for."""
-        W, B, sigma = architecture.for_equations(parameters)
+        layers = architecture.for_equations(parameters)
         loss, gradient = 0.0, np.zeros_like(parameters)
         by_inputs = np.empty(data.X.shape, parameters.dtype) if inputs else None
         part = np.empty_like(parameters)
         parts = architecture.views(part)
         with np.errstate(over="ignore", invalid="ignore"):
             for rows, share in weighted_blocks(architecture, data):
-                cost, phi0 = batch(architecture, parameters.dtype, data, rows)
-                q = equations.forward(W, B, sigma, phi0)
-                loss += share * float(cost.value(q.rho[-1], q.phi[-1]))
-                equations.lambda_form(q, W, sigma, cost, inputs=inputs)
+                forward = Pass(architecture, layers, data, rows, parameters.dtype)
+                loss += share * forward.value()
+                q = forward.backward(inputs=inputs)
                 write(q, *parts)
                 gradient += share * part
                 if by_inputs is not None:
@@ -157,16 +154,14 @@ class NumpyTrainer:
             for step, rate in enumerate(epoch.learning_rates):
                 t = epoch.steps_before + 1 + step
                 rows = order[step * epoch.batch_size : (step + 1) * epoch.batch_size]
-                cost, phi0 = batch(self.architecture, dtype, data, rows)
-                layers = _dropped(sigma, dropout, epoch.seed, (epoch.number, t))
-                q = equations.forward(W, B, layers, phi0)
+                dropped = _dropped(sigma, dropout, epoch.seed, (epoch.number, t))
+                forward = Pass(self.architecture, (W, B, dropped), data, rows, dtype)
                 weight = data.total_weight(rows)
-                total += weight * float(cost.value(q.rho[-1], q.phi[-1]))
+                total += weight * forward.value()
                 if not math.isfinite(total):
                     return EpochLoss(total, penalty)
                 penalty += weight * self.regularization.penalty(W[1:], weight)
-                equations.lambda_form(q, W, layers, cost, inputs=False)
-                write(q, by_weights, by_biases)
+                write(forward.backward(inputs=False), by_weights, by_biases)
                 self.regularization.add_gradient(by_weights, W[1:], weight)
                 if clip is not None:
                     _clip(gradient, clip)
@@ -212,3 +207,8 @@ class _Dropped:
     def slope(self, rho: Array, phi: Array) -> Array:
         del phi  # which is masked
         return self.activation.slope(rho, self.phi) * self.mask
+
+    def sigma_double_prime(self, rho: Array) -> Array:
+        double_prime = self.activation.sigma_double_prime
+        assert double_prime is not None
+        return double_prime(rho) * self.mask

@@ -20,9 +20,9 @@ class SymbolicNetwork:
         self.sympy, self.n, self.n_samples = sympy, n, n_samples
         self.l = len(n) - 1
         layers = range(1, self.l + 1)
-        self.W = [None, *(self.symbols(f"W^{L}", n[L], n[L - 1]) for L in layers)]
-        self.B = [None, *(self.symbols(f"B^{L}", n[L]) for L in layers)]
-        self.sigma = [None, *(_unknown(sympy, L) for L in layers)]
+        self.W: list[Any] = [None, *(self.symbols(f"W^{L}", n[L], n[L - 1]) for L in layers)]
+        self.B: list[Any] = [None, *(self.symbols(f"B^{L}", n[L]) for L in layers)]
+        self.sigma: list[Any] = [None, *(_unknown(sympy, L) for L in layers)]
         self.X, self.Y = self.symbols("x", n[0], n_samples), self.symbols("y", n_samples, n[-1])
         self.names: dict[Any, Any] = {}
         """What stands for phi, sigma'(rho) and sigma''(rho) in what is written out."""

@@ -148,9 +148,11 @@ def _fingerprint(data: Data | None) -> str:
         return "none"
     X = data.X
     arrays = [X.data, X.indices, X.indptr] if hasattr(X, "tocsr") else [X]
-    arrays += [data.Y] if data.sample_weight is None else [data.Y, data.sample_weight]
+    arrays += [array for array in (data.Y, data.sample_weight, data.dY) if array is not None]
     checksum = 0
     for array in arrays:
         for rows in batches.row_blocks(array):
             checksum = zlib.crc32(array[rows].tobytes(), checksum)
-    return f"{tuple(data.X.shape)} to {tuple(data.Y.shape)}, checksum {checksum:08x}"
+    derivatives = "" if data.dY is None else f" and derivatives of weight {data.dY_weight:g}"
+    shapes = f"{tuple(data.X.shape)} to {tuple(data.Y.shape)}{derivatives}"
+    return f"{shapes}, checksum {checksum:08x}"

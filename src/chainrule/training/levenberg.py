@@ -40,7 +40,8 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
         return EpochLoss(monitor.engine.loss(double, at, data), float((l2 * at * at).sum()) / 2)
 
     # J^T J comes from the NumPy engine, whatever engine computes the losses.
-    history.engine, history.engine_reason = "numpy", "lm has no other engine yet"
+    if monitor.engine is not NUMPY:
+        history.engine, history.engine_reason = "numpy", "lm has no other engine yet"
     damping, growth = _FIRST_DAMPING, 2.0
     with monitor:
         theta = parameters.astype(np.float64)
