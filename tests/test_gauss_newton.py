@@ -12,13 +12,13 @@ from scipy import sparse
 
 import chainrule as cr
 from chainrule import losses
-from chainrule.engines import NUMPY, Data
+from chainrule.engines import NATIVE, NUMPY, Data
 from chainrule.losses import Loss
 from tests import torch_reference
 from tests.test_gradients import PAIRS, Array
 from tests.test_native import network, samples
 
-ENGINES = [NUMPY]
+ENGINES = [NUMPY, NATIVE]
 WITH_CURVATURE = [pair for pair in PAIRS if losses.get(pair[0]).curvature is not None]
 
 # The curvature of each loss by the outputs p, written out.

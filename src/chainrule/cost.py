@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import losses
 from chainrule.activations import Activation
 from chainrule.errors import InputError
 from chainrule.losses import Loss
@@ -57,12 +58,12 @@ class BatchCost:
 
     def omega(self, phi: Array) -> Array:
         """Return omega^l = dC/dphi^l, of shape (n_l, n)."""
-        return self._averaged(self.loss.derivative(phi.T, self.Y))
+        return self.averaged(self.loss.derivative(phi.T, self.Y))
 
     def lambda_(self, rho: Array, phi: Array) -> Array | None:
         """Return dC/drho^l of shape (n_l, n) in closed form, or None: omega o sigma'(rho)."""
         if self.folded is not None:
-            return self._averaged(self.folded.derivative(rho.T, phi.T, self.Y))
+            return self.averaged(self.folded.derivative(rho.T, phi.T, self.Y))
         if not self.activation.elementwise:
             return self.activation.pull_back(self.omega(phi).T, rho.T, phi.T).T
         return None
@@ -71,8 +72,8 @@ class BatchCost:
         """Return the curvature of C at rho^l and phi^l of shape (n_l, n)."""
         return BatchCurvature(self, rho, phi)
 
-    def _averaged(self, derivative: Array) -> Array:
-        """Return rows of derivatives as columns, each with its sample's share."""
+    def averaged(self, derivative: Array) -> Array:
+        """Return rows of derivatives as columns, each times its sample's share."""
         columns = derivative.T
         return columns / columns.shape[1] if self.share is None else columns * self.share
 
@@ -91,24 +92,17 @@ class BatchCurvature:
     """
 
     def __init__(self, cost: BatchCost, rho: Array, phi: Array) -> None:
-        loss, n = cost.loss, rho.shape[1]
         self.activation, self.rho, self.phi = cost.activation, rho, phi
-        self.by_rho = cost.folded is not None and cost.folded.curvature is not None
-        if cost.folded is not None and cost.folded.curvature is not None:
-            h = cost.folded.curvature(rho.T, phi.T, cost.Y)
-        elif loss.curvature is not None:
-            h = loss.curvature(phi.T, cost.Y)
-        else:
-            raise InputError(
-                f"the loss {loss.name} has no curvature, which second-order methods need: take "
-                "another loss, or a first-order optimizer or 'lbfgs'"
-            )
+        by_phi = losses.require_curvature(cost.loss)
+        by_rho = cost.folded.curvature if cost.folded is not None else None
+        self.by_rho = by_rho is not None
+        h = by_rho(rho.T, phi.T, cost.Y) if by_rho is not None else by_phi(phi.T, cost.Y)
         if h.shape != rho.T.shape:
             raise InputError(
-                f"the curvature of loss {loss.name!r} must have the shape of the outputs "
+                f"the curvature of loss {cost.loss.name!r} must have the shape of the outputs "
                 f"{rho.T.shape}, but has {h.shape}"
             )
-        self.h = h.T * (1 / n if cost.share is None else cost.share)
+        self.h = cost.averaged(h)
 
     def root(self, k: int) -> LinearCost:
         """Return column k of an S with S S^T = H, as a cost whose backward pass starts from it."""

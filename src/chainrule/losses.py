@@ -340,6 +340,22 @@ def get(loss: str | Loss) -> Loss:
     return NAMED[require_choice("loss", loss, [*NAMED, "quantile"])]
 
 
+def require_curvature(loss: Loss) -> LossFunction:
+    """Return the curvature of a loss.
+
+    Raises
+    ------
+    InputError
+        If it has none.
+    """
+    if loss.curvature is None:
+        raise InputError(
+            f"the loss {loss.name} has no curvature, which second-order methods need: take another "
+            "loss, or a first-order optimizer or 'lbfgs'"
+        )
+    return loss.curvature
+
+
 def check_derivative(loss: Loss, outputs: Array, targets: Array) -> None:
     """Compare the derivative with central differences of the value, in float64.
 
