@@ -163,7 +163,8 @@ def mathml(node: Node) -> str:
         return f"<munder>{base}{mathml(below)}</munder>"
     above = mathml(node.above) if node.above else ""
     if node.prime:
-        above = f"<mrow><mo>\N{PRIME}</mo>{above}</mrow>"
+        marks = "\N{PRIME}" if node.prime == 1 else "\N{DOUBLE PRIME}"
+        above = f"<mrow><mo>{marks}</mo>{above}</mrow>"
     if above and below:
         return f"<msubsup>{base}{mathml(below)}{above}</msubsup>"
     if above:

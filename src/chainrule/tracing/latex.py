@@ -129,7 +129,7 @@ def spelled(node: Node, known: Values | None = None) -> str:
     if isinstance(node, Atom):
         return node.token
     if isinstance(node, Script):
-        marks = "'" if node.prime else ""
+        marks = "'" * node.prime
         if node.above:
             marks += f"^{{{spelled(node.above)}}}"
         if node.below:

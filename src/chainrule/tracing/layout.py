@@ -122,7 +122,8 @@ def _space_between(left: Node, right: Node) -> bool:
     if (isinstance(left, Atom) and left.token in tight) or right == Atom(","):
         return False
     applied = left.base if isinstance(left, Script) else left
-    if isinstance(right, Group) and applied in (Atom(r"\sigma"), Atom(r"\phi"), Atom("c")):
+    functions = (Atom(r"\sigma"), Atom(r"\phi"), Atom(r"\dot{\phi}"), Atom("c"))
+    if isinstance(right, Group) and applied in functions:
         return False
     return not (isinstance(left, Atom) and left.token.isdigit() and isinstance(right, Atom))
 
@@ -131,7 +132,7 @@ def _part(part: Node, values: Values | None, most: int) -> Block:
     if isinstance(part, Atom):
         return word(notation.UNICODE.get(part.token, part.token), formulas.attribute_of(part))
     if isinstance(part, Script):
-        marks = _high(part.above) + _low(part.below) + ("'" if part.prime else "")
+        marks = _high(part.above) + _low(part.below) + "'" * part.prime
         base = formula(part.base, values, most)
         if isinstance(part.base, Group):
             return beside([base, Block([[(marks, "")]])])
