@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -360,7 +361,8 @@ def test_derivatives_of_two_dimensions_is_one_output() -> None:
     net = cr.Network([3, 4, 1], "tanh", dtype="float64")
     expected = net.loss_value(X, X[:, 0], dY=dY[:, :1])
     assert net.loss_value(X, X[:, 0], dY=dY[:, 0]) == expected
-    assert net.loss_value(X, X[:, 0], dY=dY[:, 0].tolist()) == expected
+    for same in (dY[:, 0].tolist(), polars.DataFrame(dY[:, 0]), sparse.csr_matrix(dY[:, 0])):
+        assert net.loss_value(X, X[:, 0], dY=same) == expected
 
 
 def test_a_kinked_activation_is_warned_of() -> None:
