@@ -80,13 +80,34 @@ def test_a_random_sample_suits_the_loss(run: Run, loss: str) -> None:
     assert (code, err) == (0, "")
 
 
-def test_an_old_encoding_of_the_terminal_is_no_obstacle() -> None:
+def in_ascii(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    for option, wanted in ((), b"= ? 0.13?"), (("--html",), "φ".encode()):
-        command = [*PROGRAM, "explain", "2-3-1", *option]
-        done = subprocess.run(command, env=environment, capture_output=True, check=True)
-        assert wanted in done.stdout
-        assert done.stderr == b""
+    return subprocess.run([*PROGRAM, *arguments], env=environment, capture_output=True, check=True)
+
+
+def test_where_a_terminal_has_no_greek_letters_their_names_are_shown() -> None:
+    done = in_ascii("explain", "2-3-1")
+    assert b"phi^0 = X" in done.stdout
+    assert b"?" not in done.stdout
+    assert done.stderr == b""
+    # but files are in UTF-8
+    assert "φ".encode() in in_ascii("explain", "2-3-1", "--html").stdout
+
+
+def test_names_that_a_terminal_cannot_show_are_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("über.csv").write_text("a,b,y\n1,2,3\n")
+    for command in ("explain", "check"):
+        assert b"row 0 of ?ber.csv" in in_ascii(command, "2-3-1", "--data", "über.csv").stdout
+
+
+def test_a_page_and_a_document_say_which_row_they_show(run: Run) -> None:
+    Path("a_b.csv").write_text("a,b,y\n1,2,3\n4,5,6\n")
+    arguments = ("explain", "2-3-1", "--data", "a_b.csv", "--row", "1")
+    assert "Row 1 of a_b.csv." in run(*arguments, "--html")[1]
+    assert r"Row 1 of a\_b.csv." in run(*arguments, "--latex")[1]
 
 
 @pytest.mark.parametrize("ending", ["html", "tex", "json", "txt"])

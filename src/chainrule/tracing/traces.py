@@ -31,6 +31,11 @@ class Step(NamedTuple):
     multiplications: int
     """Spent since the step before."""
 
+    @property
+    def forward(self) -> bool:
+        """Whether it belongs to the forward pass."""
+        return self.symbol in ("phi", "rho", "C")
+
 
 @dataclass
 class Trace:
@@ -74,7 +79,7 @@ class Trace:
     def __str__(self) -> str:
         from chainrule.tracing import text
 
-        return text.plain(text.pages(self, 100))
+        return text.plain(text.Printer().trace(self))
 
     def _repr_html_(self) -> str:
         from chainrule.tracing import html
