@@ -184,6 +184,13 @@ def test_deep_sums_over_paths_leave_out_what_the_derivation_leaves_out() -> None
     ]
 
 
+def test_a_network_without_biases_says_so_once() -> None:
+    for bias in (True, False):
+        t = cr.trace(cr.Network([2, 3, 3, 1], bias=bias), [[1.0, 2.0]], [[1.0]])
+        notes = [s.step[1:3] for s in statements.statements(t) if "no biases" in s.note]
+        assert notes == ([] if bias else [("rho", 1)])
+
+
 def test_where_sigma_and_the_loss_cancel_is_said_once_in_each_form() -> None:
     for form in ("paths", "omega", "lambda"):
         t, _ = trace("softmax", "cross_entropy", form, 1)

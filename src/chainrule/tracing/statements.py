@@ -18,6 +18,9 @@ _LOSSES = {
     "cross_entropy": ": minus the sum over j of y_j log phi_j",
     "binary_cross_entropy": ": minus the sum over j of y_j log phi_j + (1 - y_j) log(1 - phi_j)",
 }
+_NO_BIASES = (
+    "This network has no biases: B is 0 in every layer and stays so, whatever the derivative by it."
+)
 
 
 class Statement(NamedTuple):
@@ -110,7 +113,7 @@ def _statement(trace: Trace, step: Step, L: int, l: int) -> tuple[str, str]:
         case "phi":
             return derivation.PHI.statement, f"sigma is {trace.activations[L - 1]}"
         case "rho":
-            return derivation.RHO.statement, ""
+            return derivation.RHO.statement, "" if trace.has_biases or L > 1 else _NO_BIASES
         case "C":
             return _cost(trace)
         case "omega" if L == l:

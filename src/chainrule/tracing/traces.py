@@ -65,6 +65,8 @@ class Trace:
     loss_name: str
     weighted: bool
     """Whether the samples have weights in C."""
+    has_biases: bool
+    """Whether the network has any; if not, B is 0, and never changes."""
 
     @property
     def multiplications(self) -> int:
@@ -220,6 +222,7 @@ def trace(
         activations=tuple(a.name for a in architecture.activations),
         loss_name=architecture.loss.name,
         weighted=weight is not None,
+        has_biases=architecture.bias,
     )
 
 
