@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chainrule.cli.console import Failure, require_writable, say, warn
+from chainrule.cli.console import Failure, require_writable, say, warn, write
 from chainrule.errors import InputError, listing
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def predict(
             warn(note)
         found = preprocessing.target.decode(net.predict(X))
     if output is None:
-        sys.stdout.write(tables.to_csv(found))
+        write(tables.to_csv(found))
         return
     try:
         tables.write(found, output)

@@ -14,8 +14,8 @@ from chainrule.errors import ChainruleError
 from chainrule.studio import diagnose_room, step_room, train_room, workspace
 from chainrule.studio.state import State
 from chainrule.studio.workspace import Given, Workspace
+from chainrule.tracing import html
 
-FONT = "/chainrule/math.woff2"
 EVERY = 0.1
 """Seconds between two looks at training."""
 _ROOMS = {"train": "Train", "step": "Step", "diagnose": "Diagnose"}
@@ -141,13 +141,8 @@ class Studio:
 
 def define(given: Given) -> None:
     """Define the page, which every tab gets one of its own of."""
-    style = "\n".join(
-        resources.files(package).joinpath(name).read_text("utf-8")
-        for package, name in (
-            ("chainrule.tracing", "page.css"),
-            ("chainrule.studio", "assets/studio.css"),
-        )
-    )
+    own = resources.files("chainrule.studio").joinpath("assets/studio.css").read_text("utf-8")
+    style = f"{html.styles()}\n{own}"
     ui.add_head_html(f"<style>{style}</style>{_TELL}", shared=True)
 
     @ui.page("/", language="en-US")
