@@ -73,7 +73,7 @@ def test_the_forms_cost_what_the_trace_counts(open_tab: OpenTab) -> None:
 
 def test_a_form_with_too_many_paths_is_explained(open_tab: OpenTab) -> None:
     tab = open_tab("/?room=step&data=digits&layers=32.relu")
-    tab.page.get_by_role("button", name="paths: too many").click()
+    tab.page.get_by_role("button", name="paths: 79,562").click()
     tab.page.locator(".q-notification").wait_for()
     tab.until(lambda: tab.state.form == "lambda")
 

@@ -158,7 +158,7 @@ class StepRoom:
         counts = self.trace.backward_multiplications
         self.form.set_options(
             {
-                form: f"{form}: {'too many' if counts[form] is None else f'{counts[form]:,}'}"
+                form: f"{form}: {cells.count(counts[form])}"
                 for form in notation.FORMS
             },
             value=self.studio.space.state.form,

@@ -77,12 +77,9 @@ def _head(trace: Trace) -> Iterator[str]:
         "<th>what it computes</th></tr>\n"
     )
     for form, sentence in notation.FORMS.items():
-        count = trace.backward_multiplications[form]
+        count = cells.count(trace.backward_multiplications[form])
         chosen = ' class="chosen"' if form == trace.form else ""
-        yield (
-            f"<tr{chosen}><td>{form}</td><td>{'too many' if count is None else f'{count:,}'}</td>"
-            f"<td>{_text(sentence)}</td></tr>\n"
-        )
+        yield (f"<tr{chosen}><td>{form}</td><td>{count}</td><td>{_text(sentence)}</td></tr>\n")
     yield "</table>\n"
 
 

@@ -58,9 +58,9 @@ def _head(trace: Trace) -> Iterator[str]:
     )
     yield r"\begin{tabular}{lrp{11cm}} & multiplications & \\"
     for form, sentence in notation.FORMS.items():
-        count = trace.backward_multiplications[form]
+        count = cells.count(trace.backward_multiplications[form])
         name = rf"\textbf{{{form}}}" if form == trace.form else form
-        yield rf"{name} & {'too many' if count is None else f'{count:,}'} & {escape(sentence)} \\"
+        yield rf"{name} & {count} & {escape(sentence)} \\"
     yield "\\end{tabular}\n"
 
 

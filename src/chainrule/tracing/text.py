@@ -135,10 +135,9 @@ def _head(trace: Trace, width: int) -> Iterator[Line]:
     yield []
     yield [("Three forms of one derivative, and the multiplications of each backward pass", "dim")]
     for form, sentence in notation.FORMS.items():
-        count = trace.backward_multiplications[form]
         style = "title" if form == trace.form else "dim"
         name = f"{'>' if form == trace.form else ' '} {form:<7}"
-        text = "too many" if count is None else f"{count:,}"
+        text = cells.count(trace.backward_multiplications[form])
         for i, line in enumerate(textwrap.wrap(sentence, max(width - 20, 30))):
             start = f"{name}{text:>10} " if i == 0 else " " * 20
             yield [(start, style), (line, "dim")]
