@@ -60,7 +60,7 @@ def fragment(trace: Trace, weight: WeightPaths | None = None) -> str:
             parts.append("<h2>Backward pass</h2>\n")
         parts.append(section(statement, known))
     if weight is not None:
-        parts += _weight(weight)
+        parts += weight_paths(weight)
     return "".join([*parts, "</main>\n"])
 
 
@@ -203,7 +203,8 @@ def _worked(node: Node, known: Values) -> str:
     return math(mathml(node))
 
 
-def _weight(found: WeightPaths) -> Iterator[str]:
+def weight_paths(found: WeightPaths, most: int = _MOST_PATHS) -> Iterator[str]:
+    """Yield the first paths of a weight to the cost, and what all of them sum to."""
     name = math(mathml(formulas.parse(found.latex)))
     paths = found.paths or ()
     s = "s" if found.n_paths != 1 else ""
@@ -214,10 +215,10 @@ def _weight(found: WeightPaths) -> Iterator[str]:
     )
     if found.paths is None:
         yield "<p>They are too many to list; the backward pass sums over all of them at once.</p>\n"
-    for i, path in enumerate(paths[:_MOST_PATHS]):
+    for i, path in enumerate(paths[:most]):
         yield _path(path, in_full=i == 0)
-    if len(paths) > _MOST_PATHS:
-        yield f"<p>And {len(paths) - _MOST_PATHS:,} more, which are in the sum.</p>\n"
+    if len(paths) > most:
+        yield f"<p>And {len(paths) - most:,} more, which are in the sum.</p>\n"
     yield '<table class="forms">'
     if found.total is not None:
         yield f"<tr><td>sum over the paths</td><td>{found.spelled(found.total)}</td></tr>\n"
