@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
+from hypothesis import given
+from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule import batches, equations, notation
+from chainrule import batches, counting, equations, notation
 from chainrule.cost import BatchCost
 from chainrule.tracing import (
     cells,
@@ -161,7 +163,7 @@ def test_the_counts_of_the_forms_are_counted() -> None:
             assert other.backward_multiplications[form] == sum(backward)
     wide = cr.Network([50, 50, 50])
     assert cr.trace(wide, np.zeros((1, 50)), np.zeros((1, 50))).backward_multiplications == {
-        "paths": None,
+        "paths": 50 + 2500 + 2500 * (2 + 50 * 3) + 125_000 * 3,
         "omega": 2 * 2 * 2500 + 3 * 100,
         "lambda": 2 * 2 * 2500 + 100,
     }
@@ -216,6 +218,20 @@ def test_indices_of_two_digits_are_told_apart() -> None:
         for j, k in ((12, 3), (1, 23), (1, 2))
     ]
     assert names == ["W¹₁₂,₃", "W¹₁,₂₃", "W¹₁₂"]
+
+
+@pytest.mark.parametrize("output", ["tanh", "softmax"])
+@given(sizes=st.lists(st.integers(1, 4), min_size=2, max_size=4))
+def test_the_paths_that_are_too_many_to_run_would_cost_what_is_said(
+    output: str, sizes: list[int]
+) -> None:
+    sizes = [*sizes, 2]
+    loss = "cross_entropy" if output == "softmax" else "squared_error"
+    net = cr.Network(sizes, "tanh", output, loss, dtype="float64")
+    x, y = np.ones((3, sizes[0])), np.full((3, 2), 0.5)
+    t = cr.trace(net, x, y, "paths")
+    backward = [s.multiplications for s in t.steps if s.symbol not in ("rho", "phi", "C")]
+    assert 3 * counting.paths_multiplications(sizes, output == "tanh") == sum(backward)
 
 
 def test_large_matrices_are_abbreviated_with_their_shape() -> None:
