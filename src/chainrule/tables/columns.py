@@ -13,6 +13,7 @@ from chainrule import _core, engines
 from chainrule.errors import InputError
 from chainrule.numerics import Array
 from chainrule.tables.shapes import cycle, soft, used
+from chainrule.tables.surprises import Surprises
 
 LARGEST = 1e150
 """Numbers beyond it have squares that overflow."""
@@ -118,45 +119,36 @@ class Column:
         ends = np.cumsum([len(names) for names in self.names])
         return np.split(inputs, ends[:-1], axis=1), "".join(notes)
 
-    def _into(self, values: pl.Series, to: Array, places: Sequence[int]) -> str:
+    def _into(
+        self, values: pl.Series, to: Array, places: Sequence[int], surprises: Surprises
+    ) -> None:
         """Write the inputs that are not made of numbers alone; see `encode`."""
-        n_missing = values.null_count()
         if self.kind != "category":
-            turns = [cycle(_filled(values, self.median), *one) for one in self.cycles]
-            if turns:
+            if turns := [cycle(_filled(values, self.median), *one) for one in self.cycles]:
                 to[:, places[-2 * len(turns) :]] = np.hstack(turns)
-            expected = self.indicator or not n_missing
-            return "" if expected else f"{self._unexpected(n_missing)}: filled with the median"
-        codes, note = self._codes(values)
+            if values.null_count() and not self.indicator:
+                surprises.missing(self.name, values.null_count(), ": filled with the median")
+            return
+        codes = self._codes(values, surprises)
         if not self.statistics:
             to[:, places] = 0
             known = codes >= 0
             to[known, np.asarray(places)[codes[known]]] = 1
-            return note
-        by_code = np.column_stack([self.statistics, self.unknown])  # code -1 is the last
-        scaled = (by_code.T - np.array(self.centers)) / np.array(self.scales)
-        to[:, places] = soft(scaled)[codes]
-        return note
+        else:
+            by_code = np.column_stack([self.statistics, self.unknown])  # code -1 is the last
+            scaled = (by_code.T - np.array(self.centers)) / np.array(self.scales)
+            to[:, places] = soft(scaled)[codes]
 
-    def _codes(self, values: pl.Series) -> tuple[Array, str]:
-        """Return the number of each value's category, -1 for none, and what to know of it."""
-        numbers = np.arange(len(self.categories))
+    def _codes(self, values: pl.Series, surprises: Surprises) -> Array:
+        """Return the number of each value's category, -1 for none."""
         known = pl.Series(self.categories, dtype=pl.String)
-        codes = values.replace_strict(
-            known, numbers, default=-1, return_dtype=pl.Int64
-        ).to_numpy()  # fmt: skip
-        unseen = values.filter(pl.Series(codes < 0) & values.is_not_null())
-        if len(unseen):
-            return codes, (
-                f"{len(unseen)} of {len(values)} values of {self.name} in categories that "
-                f"training did not have, such as {unseen[0]!r}"
-            )
+        numbers = np.arange(len(known))
+        codes = values.replace_strict(known, numbers, default=-1, return_dtype=pl.Int64).to_numpy()
+        if len(unseen := values.filter(pl.Series(codes < 0) & values.is_not_null())):
+            surprises.unseen(self.name, len(unseen), unseen[0])
         if values.null_count() and None not in self.categories:
-            return codes, self._unexpected(values.null_count())
-        return codes, ""
-
-    def _unexpected(self, n: int) -> str:
-        return f"{n} value{'s' if n > 1 else ''} of {self.name} missing, none in training"
+            surprises.missing(self.name, values.null_count())
+        return codes
 
     def _numbers(self, values: pl.Series, places: Sequence[int]) -> tuple[Any, ...]:
         """Return what the core makes inputs of numbers from."""
@@ -207,7 +199,7 @@ def places(columns: Sequence[Column]) -> list[list[int]]:
 
 
 def encode(
-    columns: Sequence[Column], frame: pl.DataFrame, n_rows_before: int = 0
+    columns: Sequence[Column], frame: pl.DataFrame, surprises: Surprises | None = None
 ) -> tuple[Array, list[str]]:
     """Return a network's inputs for the rows of a table.
 
@@ -217,32 +209,34 @@ def encode(
         What each column of training became.
     frame : polars.DataFrame of n rows
         Has these columns.
-    n_rows_before : int, default 0
-        Of the whole table, for messages that name a row.
+    surprises : Surprises, optional
+        What the rows before these had, where they are a part of a table.
 
     Returns
     -------
     array of shape (n, n_inputs), float32
     list of str
-        What a user should know of it.
+        What a user should know of it, and of the rows before.
 
     Raises
     ------
     InputError
         If a column holds something else than in training.
     """
+    surprises = surprises or Surprises()
     where = places(columns)
     to = np.empty((frame.height, sum(map(len, where))), np.float32)
-    notes, numbers = [], []
+    numbers = []
     for column, its_places in zip(columns, where, strict=True):
-        values = settled(frame[column.name], column.kind, n_rows_before)
+        values = settled(frame[column.name], column.kind, surprises.n_rows)
         if column.kind != "category":
             numbers.append(column._numbers(values, its_places))
-        notes.append(column._into(values, to, its_places))
+        column._into(values, to, its_places, surprises)
     if numbers and len(to):
         threads = min(engines.threads.available(), 1 + to.size // _INPUTS_PER_THREAD)
         _core.encode_columns(numbers, to, threads)
-    return to, [note for note in notes if note]
+    surprises.n_rows += frame.height
+    return to, surprises.notes
 
 
 def kind_of(series: pl.Series) -> tuple[str, str]:
