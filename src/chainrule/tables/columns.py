@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from chainrule import _core, engines
 from chainrule.errors import InputError
 from chainrule.numerics import Array
-from chainrule.tables.shapes import cycle, soft, used
-from chainrule.tables.surprises import Surprises
+from chainrule.tables.shapes import used
 
 LARGEST = 1e150
 """Numbers beyond it have squares that overflow."""
 # Text of which nearly every value is different names the row and says nothing of others.
 _IDENTIFIER_SHARE, _IDENTIFIER_ROWS = 0.9, 10
 _MICROSECONDS_PER_DAY = 86_400e6
-_INPUTS_PER_THREAD = 100_000
 YEAR, WEEK, DAY = 365.2425, 7.0, 1.0
 
 
@@ -115,55 +111,11 @@ class Column:
         InputError
             If the values are of another kind than in training.
         """
+        from chainrule.tables.inputs import encode
+
         inputs, notes = encode([self], series.to_frame(self.name))
         ends = np.cumsum([len(names) for names in self.names])
         return np.split(inputs, ends[:-1], axis=1), "".join(notes)
-
-    def _into(
-        self, values: pl.Series, to: Array, places: Sequence[int], surprises: Surprises
-    ) -> None:
-        """Write the inputs that are not made of numbers alone; see `encode`."""
-        if self.kind != "category":
-            if turns := [cycle(_filled(values, self.median), *one) for one in self.cycles]:
-                to[:, places[-2 * len(turns) :]] = np.hstack(turns)
-            if values.null_count() and not self.indicator:
-                surprises.missing(self.name, values.null_count(), ": filled with the median")
-            return
-        codes = self._codes(values, surprises)
-        if not self.statistics:
-            to[:, places] = 0
-            known = codes >= 0
-            to[known, np.asarray(places)[codes[known]]] = 1
-        else:
-            by_code = np.column_stack([self.statistics, self.unknown])  # code -1 is the last
-            scaled = (by_code.T - np.array(self.centers)) / np.array(self.scales)
-            to[:, places] = soft(scaled)[codes]
-
-    def _codes(self, values: pl.Series, surprises: Surprises) -> Array:
-        """Return the number of each value's category, -1 for none."""
-        known = pl.Series(self.categories, dtype=pl.String)
-        numbers = np.arange(len(known))
-        codes = values.replace_strict(known, numbers, default=-1, return_dtype=pl.Int64).to_numpy()
-        if len(unseen := values.filter(pl.Series(codes < 0) & values.is_not_null())):
-            surprises.unseen(self.name, len(unseen), unseen[0])
-        if values.null_count() and None not in self.categories:
-            surprises.missing(self.name, values.null_count())
-        return codes
-
-    def _numbers(self, values: pl.Series, places: Sequence[int]) -> tuple[Any, ...]:
-        """Return what the core makes inputs of numbers from."""
-        centers, scales = (*self.centers, 0.0)[:2], (*self.scales, 1.0)[:2]
-        knots = [float(knot) for knot in used(np.array(self.knots))]
-        rest = places[1 + self.indicator :]
-        return (
-            np.ascontiguousarray(values.to_numpy()), self.median, centers[0], scales[0],
-            centers[1], scales[1], knots, self.bend_weight, places[0],
-            places[1] if self.indicator else -1, rest[0] if knots else 0,
-        )  # fmt: skip
-
-
-def _filled(values: pl.Series, median: float) -> Array:
-    return values.fill_null(median).to_numpy()
 
 
 def cycle_names(name: str, period: float, harmonic: int) -> list[str]:
@@ -177,66 +129,6 @@ def cycle_names(name: str, period: float, harmonic: int) -> list[str]:
     spoken = {YEAR: "year", WEEK: "week", DAY: "day"}.get(period, f"{period:g} days")
     part = f"{spoken} / {harmonic}" if harmonic > 1 else spoken
     return [f"{name} (sin, {part})", f"{name} (cos, {part})"]
-
-
-def places(columns: Sequence[Column]) -> list[list[int]]:
-    """Return which inputs of the network each column becomes, in the order of its blocks.
-
-    A network's inputs are the first blocks of all columns, then the second, and so on.
-
-    Examples
-    --------
-    >>> places([Column("a", "number", indicator=True), Column("b", "number")])
-    [[0, 2], [1]]
-    """
-    found: list[list[int]] = [[] for _ in columns]
-    n = 0
-    for block in zip(*(column.names for column in columns), strict=True):
-        for which, names in zip(found, block, strict=True):
-            which += range(n, n + len(names))
-            n += len(names)
-    return found
-
-
-def encode(
-    columns: Sequence[Column], frame: pl.DataFrame, surprises: Surprises | None = None
-) -> tuple[Array, list[str]]:
-    """Return a network's inputs for the rows of a table.
-
-    Parameters
-    ----------
-    columns : sequence of Column
-        What each column of training became.
-    frame : polars.DataFrame of n rows
-        Has these columns.
-    surprises : Surprises, optional
-        What the rows before these had, where they are a part of a table.
-
-    Returns
-    -------
-    array of shape (n, n_inputs), float32
-    list of str
-        What a user should know of it, and of the rows before.
-
-    Raises
-    ------
-    InputError
-        If a column holds something else than in training.
-    """
-    surprises = surprises or Surprises()
-    where = places(columns)
-    to = np.empty((frame.height, sum(map(len, where))), np.float32)
-    numbers = []
-    for column, its_places in zip(columns, where, strict=True):
-        values = settled(frame[column.name], column.kind, surprises.n_rows)
-        if column.kind != "category":
-            numbers.append(column._numbers(values, its_places))
-        column._into(values, to, its_places, surprises)
-    if numbers and len(to):
-        threads = min(engines.threads.available(), 1 + to.size // _INPUTS_PER_THREAD)
-        _core.encode_columns(numbers, to, threads)
-    surprises.n_rows += frame.height
-    return to, surprises.notes
 
 
 def kind_of(series: pl.Series) -> tuple[str, str]:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
 
 import numpy as np
 import polars as pl
 
+from chainrule.engines import threads
 from chainrule.errors import InputError, closest, listing
 from chainrule.network import Network
 from chainrule.numerics import Array
+from chainrule.tables.inputs import Inputs
 from chainrule.tables.preparing import Preprocessing
 from chainrule.tables.reading import Table, looks_like_values
 from chainrule.tables.surprises import Surprises
 
-_INPUTS_AT_ONCE = 1 << 22
+_INPUTS_AT_ONCE = 1 << 20
 PREDICTION, DEVIATION = "prediction", "standard_deviation"
 
 
@@ -65,13 +70,27 @@ class Predictor:
             return
         preprocessing = self.preprocessing
         kinds = {column.name: column.kind for column in preprocessing.columns}
-        step = max(1, _INPUTS_AT_ONCE // len(preprocessing.inputs))
         surprises = Surprises()
-        for frame, kept in table.batches(kinds, preprocessing.wishes, keep, tell):
-            for start in range(0, frame.height, step):
-                rows = slice(start, start + step)
-                X, _ = preprocessing.encode(frame[rows], surprises)
-                yield _beside(kept[rows], self.decode(self.net.predict(X)))
+        n_inputs = len(preprocessing.inputs)
+        step = max(1, _INPUTS_AT_ONCE // n_inputs)
+        n_threads = threads.available()
+        rooms: SimpleQueue[Array] = SimpleQueue()
+        for _ in range(n_threads):
+            rooms.put(np.empty((step, n_inputs), np.float32))
+
+        def outputs(inputs: Inputs, start: int) -> Array:
+            room = rooms.get()
+            try:
+                return self.net.predict(inputs.write(slice(start, start + step), room))
+            finally:
+                rooms.put(room)
+
+        # each thread with rows of its own: no one waits for another but at the end of a block
+        with ThreadPoolExecutor(n_threads, initializer=threads.work_alone) as pool:
+            for frame, kept in table.batches(kinds, preprocessing.wishes, keep, tell):
+                inputs = Inputs(preprocessing.columns, frame, surprises)
+                found = pool.map(partial(outputs, inputs), range(0, len(inputs), step))
+                yield _beside(kept, self.decode(np.concatenate(list(found))))
         for note in surprises.notes:
             tell(note)
 

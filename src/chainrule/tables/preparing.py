@@ -15,7 +15,8 @@ from chainrule import loading
 from chainrule.errors import FileFormatError, InputError, closest, listing
 from chainrule.network import Network
 from chainrule.numerics import Array
-from chainrule.tables.columns import Column, as_numbers, encode, kind_of
+from chainrule.tables.columns import Column, as_numbers, kind_of
+from chainrule.tables.inputs import encode
 from chainrule.tables.reading import Files, Wishes, looks_like_values, open_table
 from chainrule.tables.surprises import Surprises
 from chainrule.tables.targets import Target, decide
