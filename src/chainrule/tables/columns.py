@@ -137,7 +137,7 @@ def kind_of(series: pl.Series) -> tuple[str, str]:
     Parameters
     ----------
     series : polars.Series
-        The values.
+        The values; of the type Categorical where the user calls them categories.
 
     Examples
     --------
@@ -156,10 +156,24 @@ def kind_of(series: pl.Series) -> tuple[str, str]:
         return "date", ""
     if series.dtype.is_numeric() or series.dtype == pl.Boolean:
         return "number", ""
-    if n_present >= _IDENTIFIER_ROWS and n_different > _IDENTIFIER_SHARE * n_present:
-        dates = "; dates must be like 2024-01-31" if _any_digits(series.cast(pl.String)) else ""
-        return "", f"it is text with {n_different} different values in {n_present} rows{dates}"
+    if series.dtype == pl.Categorical or n_present < _IDENTIFIER_ROWS:
+        return "category", ""
+    if n_different > _IDENTIFIER_SHARE * n_present:
+        return "", f"it is text with {n_different} different values in {n_present} rows" + (
+            _remedy(series.drop_nulls())
+        )
     return "category", ""
+
+
+def _remedy(text: pl.Series) -> str:
+    """Return what may be done with text that is different in nearly every row."""
+    if text.str.contains(r"^\d+[-/.]\d+[-/.]\d+").any():
+        return f"; --datetime {text.name} if these are dates"
+    if text.str.count_matches(r"\s+").mean() >= 2:  # type: ignore[operator]
+        return (
+            "; make columns of what matters in it, such as its length, or whether a word is in it"
+        )
+    return f"; --categorical {text.name} if these are categories all the same"
 
 
 def settled(series: pl.Series, kind: str, n_rows_before: int = 0) -> pl.Series:
@@ -216,7 +230,3 @@ def _require(fine: pl.Series, series: pl.Series, wanted: str, n_rows_before: int
             f"column {series.name!r} must hold {wanted}, but row {n_rows_before + row + 1} has "
             f"{series[row]!r}: correct it, or leave it empty"
         )
-
-
-def _any_digits(series: pl.Series) -> bool:
-    return bool(series.drop_nulls().str.contains(r"^\d+[-/.]\d+[-/.]\d+").any())
