@@ -1,5 +1,4 @@
-"""Optimizers by name: those that make many steps an epoch, and those that see all the data at once.
-"""
+"""Optimizers by name: those of many steps an epoch, and those that see all the data at once."""
 
 from __future__ import annotations
 
@@ -56,7 +55,9 @@ ALIASES: dict[str, Callable[..., Optimizer]] = {
     "sgd": GradientDescent,
     "nesterov": lambda: Momentum(nesterov=True),
 }
-FULL_BATCH: dict[str, type[FullBatch]] = {kind.name: kind for kind in (LBFGS, LevenbergMarquardt, Auto)}
+FULL_BATCH: dict[str, type[FullBatch]] = {
+    kind.name: kind for kind in (LBFGS, LevenbergMarquardt, Auto)
+}
 
 
 def get(

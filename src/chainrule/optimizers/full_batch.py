@@ -1,4 +1,4 @@
-"""Methods that see all the data at once: they have no update of one step, but loops of their own."""
+"""Methods that see all the data at once: they have no update of one step, but their own loops."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from chainrule.errors import InputError, require_choice
 from chainrule.optimizers.checking import require_numbers_in_range
 
 LINEAR_SOLVERS = ("auto", "cholesky", "cg")
+
 
 @dataclass(frozen=True)
 class FullBatch:

@@ -145,7 +145,9 @@ def define(given: Given) -> None:
     """Define the page, which every tab gets one of its own of."""
     own = resources.files("chainrule.studio").joinpath("assets")
     style, script = (own.joinpath(f"studio.{kind}").read_text("utf-8") for kind in ("css", "js"))
-    ui.add_head_html(f"<style>{html.styles()}\n{style}</style><script>{script}</script>", shared=True)
+    ui.add_head_html(
+        f"<style>{html.styles()}\n{style}</style><script>{script}</script>", shared=True
+    )
 
     studios: set[Studio] = set()
 

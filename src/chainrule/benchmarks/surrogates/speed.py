@@ -46,7 +46,7 @@ def multiplications(layers: tuple[int, ...]) -> int:
     Examples
     --------
     >>> multiplications((2, 20, 20, 1))
-    91601
+    85281
     """
 
     def triangle(n: int) -> int:
