@@ -216,8 +216,13 @@ inline double normal_equations(const NetworkSpec& spec, const double* parameters
         for (long p = 0; p < panels_for<double>(out); p++)
             std::memcpy(to.at(p, first), from.at(p, first), (last - first) * 128);
     };
-    std::vector<PairSums::Scratch> scratch(threads);
-    std::vector<std::vector<double>> block_sums(threads, std::vector<double>(sums.longest_block()));
+    struct Scratch {
+        explicit Scratch(long longest_block) : block(longest_block) {}
+        PairSums::Scratch pairs;
+        std::vector<double> block;
+    };
+    std::deque<Scratch> scratch;
+    for (int t = 0; t < std::max(1, threads); t++) scratch.emplace_back(sums.longest_block());
     Arrays<double> gradient = arrays_for<double>(spec);
     const double total = pass.total_weight(0, rows);
     double loss = 0;
@@ -245,14 +250,14 @@ inline double normal_equations(const NetworkSpec& spec, const double* parameters
             }
             add_gradient(me, model, pass, n, start > 0, gradient);
             adding[start / chunk % 2].share(sums.parts(), [&](long part) {
-                sums.add(part, n, scratch[me.index]);
+                sums.add(part, n, scratch[me.index].pairs);
             });
         });
         for_blocks(me, model, [&](const Block& block) {
             model.copy_out(block, by_parameters, gradient);
         });
         upper.share(sums.upper_parts(), [&](long part) {
-            sums.write_upper(part, G, block_sums[me.index].data());
+            sums.write_upper(part, G, scratch[me.index].block.data());
         });
         me.barrier.wait();
         lower.share(sums.lower_parts(), [&](long part) { sums.write_lower(part, G); });
