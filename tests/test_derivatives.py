@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -265,6 +266,25 @@ def test_a_fit_of_derivatives_is_a_step_along_their_gradient() -> None:
     np.testing.assert_allclose(net.weights[0], before - 0.1 * gradients.weights[0], rtol=1e-12)
 
 
+def test_with_dropout_it_is_the_gradient_of_the_network_that_is_left() -> None:
+    """By differences of the loss that the history has, of networks with the same masks."""
+    X, Y, dY = samples()
+    options: dict[str, Any] = {"dY": dY, "optimizer": "sgd", "epochs": 1, "dropout": 0.4,
+                               "engine": "numpy"}  # fmt: skip
+    start, stepped = network("silu"), network("silu")
+    stepped.fit(X, Y, learning_rate=1.0, **options)
+    gradient = start.parameters - stepped.parameters
+    differences = np.empty_like(gradient)
+    for p in range(len(gradient)):
+        losses = []
+        for h in (1e-6, -1e-6):
+            net = start.copy()
+            net.parameters[p] += h
+            losses += net.fit(X, Y, learning_rate=1e-12, **options).loss
+        differences[p] = (losses[0] - losses[1]) / 2e-6
+    np.testing.assert_allclose(gradient, differences, rtol=1e-5, atol=1e-8)
+
+
 def test_float32_sparse_inputs_dropout_and_a_held_out_fraction() -> None:
     X, Y, dY = samples(40)
     X[X < 0] = 0
@@ -360,7 +380,8 @@ def test_derivatives_of_two_dimensions_is_one_output() -> None:
     net = cr.Network([3, 4, 1], "tanh", dtype="float64")
     expected = net.loss_value(X, X[:, 0], dY=dY[:, :1])
     assert net.loss_value(X, X[:, 0], dY=dY[:, 0]) == expected
-    assert net.loss_value(X, X[:, 0], dY=dY[:, 0].tolist()) == expected
+    for same in (dY[:, 0].tolist(), polars.DataFrame(dY[:, 0]), sparse.csr_matrix(dY[:, 0])):
+        assert net.loss_value(X, X[:, 0], dY=same) == expected
 
 
 def test_a_kinked_activation_is_warned_of() -> None:

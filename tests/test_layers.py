@@ -24,6 +24,7 @@ FLOORS = [
         "counting",
         "parameters",
         "storage",
+        "arraylike",
     },
     {"architecture", "cost", "equations", "_core"},
     {"tangents"},

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule import batches, engines, files, training
+from chainrule import arraylike, batches, engines, files, training
 from chainrule import callbacks as _callbacks
 from chainrule.activations import Activation
 from chainrule.architecture import Architecture, build
@@ -412,7 +412,7 @@ class Network:
         self, X: Any, Y: Any, sample_weight: Any, dY: Any = None, dY_weight: Any = 1.0
     ) -> tuple[Data, tuple[str, ...] | None]:
         """Return checked samples and the names of their columns."""
-        names = self.feature_names or batches.column_names(X)
+        names = self.feature_names or arraylike.column_names(X)
         data = self._data(X, Y, sample_weight, dY=dY, dY_weight=dY_weight)
         batches.require_targets_in_range(data.Y, self.architecture)
         kinked = [a.name for a in self.architecture.activations if a.kinks]

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import batches, storage
+from chainrule import storage
+from chainrule.arraylike import row_blocks
 from chainrule.engines import Data, Trainer
 from chainrule.errors import FileFormatError, InputError
 from chainrule.history import History
@@ -151,7 +152,7 @@ def _fingerprint(data: Data | None) -> str:
     arrays += [array for array in (data.Y, data.sample_weight, data.dY) if array is not None]
     checksum = 0
     for array in arrays:
-        for rows in batches.row_blocks(array):
+        for rows in row_blocks(array):
             checksum = zlib.crc32(array[rows].tobytes(), checksum)
     derivatives = "" if data.dY is None else f" and derivatives of weight {data.dY_weight:g}"
     shapes = f"{tuple(data.X.shape)} to {tuple(data.Y.shape)}{derivatives}"
