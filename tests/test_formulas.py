@@ -178,6 +178,29 @@ def test_sums_over_samples_are_written_where_there_are_several() -> None:
         assert text.plain([layout.formula(parse(found)).lines[0]]) == wanted
 
 
+def test_deep_sums_over_paths_leave_out_what_the_derivation_leaves_out() -> None:
+    t = cr.trace(cr.Network([1] * 11), [[1.0]], [[1.0]], "paths")
+    found = {s.step[1:3]: s.latex for s in statements.statements(t)}
+    lines = [
+        text.plain([layout.formula(parse(found[place])).lines[0]])
+        for place in (("grad_B", 1), ("grad_W", 1), ("omega", 0), ("grad_B", 2))
+    ]
+    assert lines == [
+        "∂C/∂B¹ⱼ = ∑_ab…f ∂C/∂φ¹⁰ₐ ∂φ¹⁰ₐ/∂φ⁹_b … ∂φ²_f/∂φ¹ⱼ ∂φ¹ⱼ/∂B¹ⱼ",
+        "∂C/∂W¹ⱼₖ = ∑_ab…f ∂C/∂φ¹⁰ₐ ∂φ¹⁰ₐ/∂φ⁹_b … ∂φ²_f/∂φ¹ⱼ ∂φ¹ⱼ/∂W¹ⱼₖ",
+        "∂C/∂φ⁰ⱼ = ∑_ab…f ∂C/∂φ¹⁰ₐ ∂φ¹⁰ₐ/∂φ⁹_b … ∂φ¹_f/∂φ⁰ⱼ",
+        "∂C/∂B²ⱼ = ∑_abcdefgh ∂C/∂φ¹⁰ₐ ∂φ¹⁰ₐ/∂φ⁹_b ∂φ⁹_b/∂φ⁸_c ∂φ⁸_c/∂φ⁷_d ∂φ⁷_d/∂φ⁶ₑ "
+        "∂φ⁶ₑ/∂φ⁵_f ∂φ⁵_f/∂φ⁴_g ∂φ⁴_g/∂φ³ₕ ∂φ³ₕ/∂φ²ⱼ ∂φ²ⱼ/∂B²ⱼ",
+    ]
+
+
+def test_a_network_without_biases_says_so_once() -> None:
+    for bias in (True, False):
+        t = cr.trace(cr.Network([2, 3, 3, 1], bias=bias), [[1.0, 2.0]], [[1.0]])
+        notes = [s.step[1:3] for s in statements.statements(t) if "no biases" in s.note]
+        assert notes == ([] if bias else [("rho", 1)])
+
+
 def test_where_sigma_and_the_loss_cancel_is_said_once_in_each_form() -> None:
     for form in ("paths", "omega", "lambda"):
         t, _ = trace("softmax", "cross_entropy", form, 1)

@@ -158,7 +158,7 @@ def attribute_of(node: Node) -> str:
     return _BY_LATEX.get(node.token, "").removeprefix("dot.") if isinstance(node, Atom) else ""
 
 
-def plain(node: Node | None) -> str:
+def plain(node: Node | None, letters: Mapping[str, str] = notation.UNICODE) -> str:
     r"""Return the letters of a row without scripts and fractions, such as an index.
 
     Examples
@@ -167,8 +167,8 @@ def plain(node: Node | None) -> str:
     'a,b,…,f'
     """
     if isinstance(node, Row):
-        return "".join(map(plain, node.parts))
-    return notation.UNICODE.get(node.token, node.token) if isinstance(node, Atom) else ""
+        return "".join(plain(part, letters) for part in node.parts)
+    return letters.get(node.token, node.token) if isinstance(node, Atom) else ""
 
 
 def known(row: Row, i: int, values: Values) -> tuple[int, Array | None]:
@@ -184,6 +184,20 @@ def known(row: Row, i: int, values: Values) -> tuple[int, Array | None]:
             return 2, values["sigma_prime", argument[1]]
     place = quantity(part)
     return 1, values.get(place) if place else None
+
+
+def all_known(node: Node, values: Values) -> list[Array]:
+    """Return every known value in a formula, in the order in which they are written."""
+    if isinstance(node, Row):
+        found, i = [], 0
+        while i < len(node.parts):
+            size, value = known(node, i, values)
+            found += all_known(node.parts[i], values) if value is None else [value]
+            i += size
+        return found
+    if isinstance(node, Group):
+        return all_known(node.inside, values)
+    return all_known(node.base, values) if isinstance(node, Script) else []
 
 
 def sides(row: Row) -> tuple[Row, Row]:
