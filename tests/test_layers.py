@@ -36,6 +36,7 @@ FLOORS = [
     {"loading", "together", "diagnosis"},
     {"estimators", "forms"},
     {"tables"},
+    {"evaluation"},
     {"benchmarks", "studio"},
     {"cli"},
     {"__init__"},

@@ -10,30 +10,11 @@ import polars as pl
 
 from chainrule import _core, engines
 from chainrule.numerics import Array
-from chainrule.tables.columns import Column, settled
+from chainrule.tables.columns import Column, places, settled
 from chainrule.tables.shapes import cycle, soft, used
 from chainrule.tables.surprises import Surprises
 
 _INPUTS_PER_THREAD = 100_000
-
-
-def places(columns: Sequence[Column]) -> list[list[int]]:
-    """Return which inputs of the network each column becomes, in the order of its blocks.
-
-    A network's inputs are the first blocks of all columns, then the second, and so on.
-
-    Examples
-    --------
-    >>> places([Column("a", "number", indicator=True), Column("b", "number")])
-    [[0, 2], [1]]
-    """
-    found: list[list[int]] = [[] for _ in columns]
-    n = 0
-    for block in zip(*(column.names for column in columns), strict=True):
-        for which, names in zip(found, block, strict=True):
-            which += range(n, n + len(names))
-            n += len(names)
-    return found
 
 
 def encode(
