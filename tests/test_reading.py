@@ -182,6 +182,7 @@ def test_standard_input_and_pipes(how: str, tmp_path: Path) -> None:
         (b"a\n1e400\n2\n", [(np.inf,), (2.0,)]),
         (b"a,b\n1,2\n3,4\n\n\n", [(1, 2), (3, 4)]),
         (b'"a,1";b\n1;2\n', [(1, 2)]),
+        (b"a\n1\n99999999999999999999\n", [(1.0,), (1e20,)]),
         (b",b\n1,2\n", [(1, 2)]),
     ],
 )

@@ -145,7 +145,7 @@ class Table:
         """
         numeric = {name: Numeric(name) for name in wishes.numeric}
         floats = pl.Float64()
-        types: dict[str, pl.DataType] = {
+        types: dict[str, pl.DataType | None] = {
             name: floats
             for name, kind in kinds.items()
             if kind == "number" and name not in (*wishes.numeric, *keep)
@@ -179,8 +179,10 @@ class Table:
         self, names: list[str], as_text: Collection[str], wishes: Wishes
     ) -> dict[str, Words | Spelling | Numeric | Typed]:
         found: dict[str, Words | Spelling | Numeric | Typed] = {}
-        types: dict[str, pl.DataType] = {}
         is_text = isinstance(self.parts[0], Csv)
+        types: dict[str, pl.DataType | None] = {
+            name: None for name in names if name not in as_text and name not in wishes.numeric
+        }
         for frame, commas in self._frames(names, types):
             for series in frame.iter_columns():
                 name = series.name
@@ -200,7 +202,7 @@ class Table:
         return found or {name: Typed(name) for name in names}
 
     def _frames(
-        self, names: list[str], types: Mapping[str, pl.DataType]
+        self, names: list[str], types: dict[str, pl.DataType | None]
     ) -> Iterator[tuple[pl.DataFrame, bool]]:
         """Yield blocks of rows, and whether a comma in a number may be a decimal one."""
         for part in self.parts:
