@@ -15,6 +15,7 @@ from chainrule.tables.reading.wishes import Numeric, Wishes, as_categories, as_d
 
 Part = Csv | Parquet | JsonLines | InMemory
 _NO_WISHES = Wishes()
+_MANY_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Table:
         for column in found.values():
             if isinstance(column, Numeric) and column.note:
                 tell(column.note)
-        frame = pl.DataFrame([found.pop(name).series() for name in names])
+        frame = pl.DataFrame([compact(found.pop(name).series()) for name in names])
         if frame.height == 0:
             raise InputError(f"{self.name} has column names but no rows: add rows of values")
         written = dict(wishes.datetime)
@@ -212,6 +213,24 @@ class Table:
             else:
                 for frame in part.frames(names):
                     yield frame, False
+
+
+def compact(series: pl.Series) -> pl.Series:
+    """Return the numbers of a large table in half the room, if nothing is lost that matters.
+
+    What rounding to float32 changes is then below a ten-thousandth of the standard deviation.
+    """
+    if len(series) < _MANY_ROWS or series.dtype not in (pl.Int64, pl.Float64):
+        return series
+    low, high = series.min(), series.max()
+    if low is None or high is None:
+        return series
+    largest = max(abs(float(low)), abs(float(high)))  # type: ignore[arg-type]
+    if series.dtype == pl.Int64:
+        return series.cast(pl.Int32) if largest < 2**31 else series
+    spread = series.std()
+    fine = isinstance(spread, float) and largest < min(1_000 * spread, 1e30)
+    return series.cast(pl.Float32) if fine else series
 
 
 def _as_kind(text: pl.Series, kind: str, decimal_commas: bool) -> pl.Series:
