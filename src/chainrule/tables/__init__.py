@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from chainrule.tables.columns import Column
-from chainrule.tables.preparing import Prepared, Preprocessing, load, prepare, save
+from chainrule.tables.preparing import (
+    Prepared,
+    Preprocessing,
+    load,
+    prepare,
+    preprocessing_of,
+    save,
+)
 from chainrule.tables.reading import (
     Table,
     Wishes,
@@ -20,5 +27,5 @@ from chainrule.tables.writing import format_to_write, to_csv, write, write_all
 __all__ = [
     "TASKS", "Column", "Prepared", "Preprocessing", "Table", "Target", "Wishes", "confusions",
     "describe", "format_to_write", "load", "looks_like_values", "names_in", "open_table", "parse",
-    "prepare", "read", "save", "suspicions", "to_csv", "write", "write_all",
+    "prepare", "preprocessing_of", "read", "save", "suspicions", "to_csv", "write", "write_all",
 ]  # fmt: skip
