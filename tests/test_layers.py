@@ -38,6 +38,7 @@ FLOORS = [
     {"loading", "together", "diagnosis"},
     {"estimators", "forms"},
     {"tables"},
+    {"evaluation"},
     {"benchmarks", "studio"},
     {"cli"},
     {"__init__"},

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from chainrule import __version__
-from chainrule.cli import bench, check, diagnose, explain, info, predict, studio, train
+from chainrule.cli import bench, check, diagnose, evaluate, explain, info, predict, studio, train
 from chainrule.cli.console import INTERRUPTED, Failure
 from chainrule.errors import DivergenceError, FileFormatError, InputError, MissingExtraError
 
@@ -39,6 +39,7 @@ app = typer.Typer(
 )
 app.command()(train.train)
 app.command()(predict.predict)
+app.command()(evaluate.evaluate)
 app.command()(explain.explain)
 app.command()(check.check)
 app.command()(info.info)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -129,6 +130,25 @@ def cycle_names(name: str, period: float, harmonic: int) -> list[str]:
     spoken = {YEAR: "year", WEEK: "week", DAY: "day"}.get(period, f"{period:g} days")
     part = f"{spoken} / {harmonic}" if harmonic > 1 else spoken
     return [f"{name} (sin, {part})", f"{name} (cos, {part})"]
+
+
+def places(columns: Sequence[Column]) -> list[list[int]]:
+    """Return which inputs of the network each column becomes, in the order of its blocks.
+
+    A network's inputs are the first blocks of all columns, then the second, and so on.
+
+    Examples
+    --------
+    >>> places([Column("a", "number", indicator=True), Column("b", "number")])
+    [[0, 2], [1]]
+    """
+    found: list[list[int]] = [[] for _ in columns]
+    n = 0
+    for block in zip(*(column.names for column in columns), strict=True):
+        for which, names in zip(found, block, strict=True):
+            which += range(n, n + len(names))
+            n += len(names)
+    return found
 
 
 def kind_of(series: pl.Series) -> tuple[str, str]:

@@ -28,7 +28,7 @@ from chainrule.tables.shapes import cycle, hats, soft, used
 BEND_WEIGHT = 0.25
 _FOLDS = 5
 HARMONICS = {YEAR: 2, WEEK: 3, DAY: 2}
-"""How often the inputs of a date go around in each period."""
+"""How many inputs go around in each period of a date: once, twice, ..."""
 
 
 # scikit-learn, which has no types, takes the keyword

@@ -44,7 +44,11 @@ class Predictor:
     probabilities: bool | None = None
 
     def frames(
-        self, table: Table, keep: Sequence[str] = (), tell: Callable[[str], None] = print
+        self,
+        table: Table,
+        keep: Sequence[str] = (),
+        tell: Callable[[str], None] = print,
+        unused: Sequence[str] = (),
     ) -> Iterator[pl.DataFrame]:
         """Yield the predictions for a table's rows, in order, a block at a time.
 
@@ -56,6 +60,8 @@ class Predictor:
             Columns to hand on, before the predictions.
         tell : callable
             Is given sentences that the user should know, when all rows have been predicted.
+        unused : sequence of str, optional
+            Columns that a network which was saved without a table must not take for its inputs.
 
         Raises
         ------
@@ -66,7 +72,7 @@ class Predictor:
         """
         self._require_possible(table, keep)
         if self.preprocessing is None:
-            yield from self._plain(table, keep, tell)
+            yield from self._plain(table, keep, tell, unused)
             return
         preprocessing = self.preprocessing
         kinds = {column.name: column.kind for column in preprocessing.columns}
@@ -116,7 +122,7 @@ class Predictor:
         classes = self._has_classes
         if self.probabilities and not classes:
             raise InputError(
-                "the model predicts numbers, which have no probabilities: drop --proba"
+                "the model predicts numbers, which have no probabilities: leave --proba out"
             )
         for name in keep:
             if name not in table.names:
@@ -139,13 +145,19 @@ class Predictor:
         return self.preprocessing.target.is_classification
 
     def _plain(
-        self, table: Table, keep: Sequence[str], tell: Callable[[str], None]
+        self,
+        table: Table,
+        keep: Sequence[str],
+        tell: Callable[[str], None],
+        unused: Sequence[str],
     ) -> Iterator[pl.DataFrame]:
+        there = [name for name in table.names if name not in unused]
+
         def numeric() -> list[str]:
-            first, _ = next(table.batches(dict.fromkeys(table.names, "number")))
+            first, _ = next(table.batches(dict.fromkeys(there, "number")))
             return numeric_columns(first)
 
-        names = plain_inputs(self.net, table.names, numeric, tell)
+        names = plain_inputs(self.net, there, numeric, tell)
         n_rows = 0
         for frame, kept in table.batches(dict.fromkeys(names, "number"), keep=keep):
             for series in frame.iter_columns():
