@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.datasets import load_digits
 
 import chainrule as cr
 
@@ -237,6 +238,38 @@ def penalties_that_win(i: int) -> Case:
     net, X, Y, given = case(i, [32])
     train(net, X, Y, epochs=40, learning_rate=3e-3, **({"l2": 3.0}, {"l1": 0.5})[i % 2])
     return net, X, Y, given
+
+
+@leads_to("too few epochs")
+def hardly_begun(i: int) -> Case:
+    X, Y, classes = samples(i, 1000)
+    net = network(X, classes, i, [32])
+    train(net, X, Y, epochs=1, learning_rate=2e-3, batch_size=64)
+    return net, X, Y, {}
+
+
+@leads_to("inputs not scaled")
+def a_large_constant_column(i: int) -> Case:
+    net, X, Y, given = case(i)
+    X[:, -1] = (1e3, 1e4, 1e5)[i % 3]
+    return net, X, Y, given
+
+
+@leads_to("targets unrelated to the inputs")
+def shuffled_targets_learnt_by_heart(i: int) -> Case:
+    X, Y, classes = samples(i, 600)
+    Y = np.random.default_rng(i).permutation(Y)
+    net = network(X, classes, i, [64])
+    train(net, X, Y, epochs=40, learning_rate=2e-3)
+    return net, X, Y, {}
+
+
+@leads_to("dropout too high")
+def so_much_dropout_that_relus_die(i: int) -> Case:
+    X, Y = load_digits(return_X_y=True)
+    net = cr.Network([64, 32, 32, 10], output_activation="softmax", loss="cross_entropy", seed=i)
+    train(net, X / 16, Y, epochs=20, learning_rate=3e-3, dropout=0.92)
+    return net, X / 16, Y, {}
 
 
 @leads_to("dropout too high")

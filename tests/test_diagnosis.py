@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_moons
 
 import chainrule as cr
 from chainrule import activations
@@ -95,6 +95,31 @@ def test_nothing_is_found_with_other_losses(
     assert str(cr.diagnose(net, X, Y).findings) == "()"
     train(net, X, Y, epochs=30, learning_rate=3e-3)
     assert str(cr.diagnose(net, X, Y).findings) == "()"
+
+
+@pytest.mark.parametrize("i", range(3))
+def test_a_weak_signal_is_not_taken_for_none(i: int) -> None:
+    rng = np.random.default_rng(i)
+    X = rng.normal(size=(1000, 10))
+    Y = 0.3 * X[:, 0] + rng.normal(size=1000)
+    net = cr.Network([10, 16, 1], seed=i)
+    net.fit(X, Y, epochs=15, learning_rate=1e-3)
+    assert str(cr.diagnose(net, X, Y).findings) == "()"
+
+
+def test_counts_are_numbers_and_pictures_may_have_dark_corners() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 4))
+    counts = rng.poisson(np.exp(0.5 * X[:, 0])).astype(float)
+    assert str(cr.diagnose(cr.Network([4, 16, 1]), X, counts).findings) == "()"
+    pixels = load_digits().data / 16
+    assert str(cr.diagnose(cr.Network([64, 16, 64]), pixels, pixels).findings) == "()"
+
+
+def test_weights_of_another_usual_start_are_not_too_small() -> None:
+    X, y = make_moons(300, noise=0.15, random_state=0)
+    perceptron = cr.MLPClassifier(random_state=0, early_stopping=True, alpha=0.01).fit(X, y)
+    assert str(cr.diagnose(perceptron.network_, X, y).findings) == "()"
 
 
 def test_a_network_is_not_changed() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import tracing
-from chainrule.studio import pictures, proving, steps
+from chainrule.studio import diagnose_room, pictures, proving, steps
 from chainrule.studio.state import State
 from chainrule.studio.workspace import Given, Workspace
 from tests.studio.spaces import opened
@@ -135,3 +135,24 @@ def test_every_step_can_be_heard() -> None:
         for item in items:
             assert re.fullmatch(r"[\w .,()*+/:-]+", item.spoken), item.spoken
             assert "<math" in item.markup
+
+
+def test_the_bars_of_a_diagnosis_are_as_long_as_its_numbers() -> None:
+    net = cr.Network([2, 6, 6, 1], "sigmoid", dtype="float64")
+    net.biases[0] = np.full(6, 20.0)
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    found = cr.diagnose(net, X, X[:, 0])
+
+    def widths(picture: str) -> list[float]:
+        return [float(w) for w in re.findall(r'<rect [^>]*width="([\d.]+)"', picture)]
+
+    flat = widths(diagnose_room.shares(found, {1}))
+    assert flat[0] == 240.0  # all of the layer
+    assert flat[2] == 0
+    norms = [row.lambda_norm for row in found.table]
+    lengths = widths(diagnose_room.bars("lambda", found, norms, set()))
+    steps_of = np.diff(lengths) / np.diff(np.log10(norms))
+    np.testing.assert_allclose(steps_of, steps_of[0], rtol=0.01)  # a logarithmic scale
+    assert (np.argsort(lengths) == np.argsort(norms)).all()
+    wrong = diagnose_room.bars("lambda", found, [np.nan, np.inf, 0.0], set())
+    assert widths(wrong) == [0, 0, 0]

@@ -162,7 +162,7 @@ def test_findings_are_shown_with_their_pictures(open_tab: OpenTab) -> None:
     tab = open_tab(f"{bad}&learning_rate=0.0003&steps=90")
     tab.page.locator(".finding, .healthy").first.wait_for()
     assert "Remedy" in tab.text(".finding")
-    assert tab.page.locator(".diagnose .picture svg").count() == 3
+    assert tab.page.locator(".diagnose .picture svg").count() == 5
     healthy = open_tab("/?room=diagnose&data=blobs&steps=400")
     healthy.page.locator(".healthy").wait_for()
 

@@ -34,10 +34,11 @@ _ABOUT_TRAINING = (
     training_rules.overfitting,
     training_rules.capacity,
 )
-# Shown by a trial from fresh weights, so that those of this network are not the cause.
+# Shown by a trial from fresh weights, or by a setting, so that the network's own are not the cause.
 _TRIED = (
     "learning rate too high",
     "regularization too strong",
+    "dropout too high",
     "too few units",
     "no nonlinearity",
 )
@@ -48,6 +49,7 @@ _FOLLOWS = {
     "dead units": {"vanishing lambda", "weights too small"},
     "saturated units": {"vanishing lambda", "exploding lambda"},
     "vanishing lambda": {"weights too small"},
+    "dropout too high": {"dead relus", "dead units"},
     "regularization too strong": {"vanishing lambda", "weights too small", "too few units"},
 }
 
@@ -156,7 +158,9 @@ def _find(e: Evidence) -> list[Finding]:
     if not e.trained:  # a rate that was not used yet has done nothing
         return [*data, *layers, *ahead, *behind, *rest]
     found = [*data, *ahead, *layers, *behind, *rest]
-    return found or list(training_rules.unrelated(e))  # the last that comes to mind
+    for rule in (training_rules.too_short, training_rules.unrelated):
+        found = found or list(rule(e))  # the last that come to mind
+    return found
 
 
 def _table(e: Evidence) -> list[LayerRow]:

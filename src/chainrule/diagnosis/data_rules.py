@@ -45,7 +45,7 @@ def inputs(e: Evidence) -> Iterator[Finding]:
     varying = np.flatnonzero(~constant)
     if not len(varying):
         return
-    large = varying[np.argmax(size[varying])]
+    large = np.argmax(size)  # a large constant swamps the others as well
     if size[large] > _LARGE:
         yield Finding(
             "inputs not scaled",
@@ -131,13 +131,13 @@ def targets(e: Evidence) -> Iterator[Finding]:
             remedy,
         )
         return
-    low = int(np.argmin(np.where(deviation > 0, deviation, np.inf)))
-    high = int(np.argmax(deviation))
-    if deviation[high] > _RATIO * deviation[low]:
+    spread = np.abs(Y - mean).max(axis=0)
+    low, high = int(np.argmin(np.where(spread > 0, spread, np.inf))), int(np.argmax(spread))
+    if spread[high] > _RATIO * spread[low]:
         yield Finding(
             "targets not scaled",
-            f"target {high} has the standard deviation {deviation[high]:.3g} and target {low} "
-            f"{deviation[low]:.3g}: the loss sees the first alone",
+            f"target {high} varies by up to {spread[high]:.3g} from its mean and target {low} by "
+            f"{spread[low]:.3g}: the loss sees the first alone",
             remedy,
         )
 
@@ -147,6 +147,7 @@ def class_numbers(Y: Array) -> list[float]:
 
     One column that takes few values, evenly spaced, each many times: whole numbers, or those
     shifted and scaled. Two classes are no problem: 0 and 1 have no order that could be wrong.
+    Neither are counts, whose largest values are rare.
 
     Examples
     --------
@@ -158,7 +159,9 @@ def class_numbers(Y: Array) -> list[float]:
     if Y.shape[1] != 1:
         return []
     values, counts = np.unique(Y[:, 0].round(9), return_counts=True)
-    if not 3 <= len(values) <= min(_MOST_CLASSES, len(Y) / 5) or np.median(counts) < 5:
+    if not 3 <= len(values) <= min(_MOST_CLASSES, len(Y) / 5):
+        return []
+    if counts.min() < max(3, len(Y) / 100) or np.median(counts) < 5:
         return []
     steps = np.diff(values) / np.diff(values).min()
     evenly = np.abs(steps - steps.round()).max() < 1e-3 and steps.max() <= 3

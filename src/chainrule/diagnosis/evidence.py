@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -154,12 +155,24 @@ class Evidence:
     @cached_property
     def weight_scales(self) -> list[float]:
         """The root mean square of each W^L relative to that of fresh weights."""
-        scales = []
-        for W, activation in zip(self.net.weights, self.architecture.activations, strict=True):
-            fan = {"he": W.shape[1] / 2, "lecun": W.shape[1]}
-            variance = 1 / fan.get(activation.weight_init, sum(W.shape) / 2)
-            scales.append(float(np.sqrt((W.astype(np.float64) ** 2).mean() / variance)))
-        return scales
+        return [
+            _size(W) * math.sqrt(_fans(W).get(activation.weight_init, sum(W.shape) / 2))
+            for W, activation in zip(self.net.weights, self.architecture.activations, strict=True)
+        ]
+
+    @cached_property
+    def least_weight_scales(self) -> list[float]:
+        """The same relative to the smallest that He, LeCun or Glorot would start from."""
+        return [_size(W) * math.sqrt(max(_fans(W).values())) for W in self.net.weights]
+
+
+def _size(W: Array) -> float:
+    return float(np.sqrt((W.astype(np.float64) ** 2).mean()))
+
+
+def _fans(W: Array) -> dict[str, float]:
+    """Return one over the variance of fresh weights, by initializer."""
+    return {"he": W.shape[1] / 2, "lecun": W.shape[1], "glorot": sum(W.shape) / 2}
 
 
 def lambda_norms(t: Trace) -> list[float]:

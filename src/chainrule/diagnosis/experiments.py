@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -86,16 +86,48 @@ def update_ratios(e: Evidence, learning_rate: float, start: Network | None = Non
     ]
 
 
-def wider(e: Evidence) -> tuple[float, float]:
-    """Return the lowest loss on held-out samples of this architecture, and of a wider one.
-
-    Of this architecture: as it is now or after training anew; both are trained on the other half
-    of the samples. The wider one has at least 64 units in a layer and one hidden layer at least,
-    and relus in the place of no activation.
-    """
+def _halves(e: Evidence) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Return samples to train on, and samples to hold out."""
     order = np.random.default_rng(0).permutation(e.n)
     train, held = order[: e.n // 2], order[e.n // 2 :]
-    held_out = (e.X[held], e.Y[held])
+    return (e.X[train], e.Y[train]), (e.X[held], e.Y[held])
+
+
+def longer(e: Evidence, steps: int, times: int, **options: Any) -> tuple[float, float]:
+    """Return the lowest loss on held-out samples within some steps, and within so many times them.
+
+    Of a fresh network, trained as this one was on half of the samples.
+    """
+    train, held_out = _halves(e)
+    net = e.fresh()
+    _train(
+        e, net, *train, e.settings.learning_rate or 1e-3, times * steps,
+        validation_data=held_out, **options,
+    )  # fmt: skip
+    losses = net.history.val_loss if net.history else []
+    if len(losses) < times:
+        return float("inf"), float("inf")
+    return min(losses[: len(losses) // times]), min(losses)
+
+
+class Held(NamedTuple):
+    """The lowest losses on samples that were held out, relative to a constant prediction's."""
+
+    present: float
+    """Of the network as it is, which may have seen these samples."""
+    anew: float
+    """Of the same architecture, trained on the other samples."""
+    wide: float
+    """Of a wider one, trained so."""
+
+
+def wider(e: Evidence) -> Held:
+    """Train anew on half of the samples, this architecture and a wider one.
+
+    The wider one has at least 64 units in a layer and one hidden layer at least, and relus in the
+    place of no activation.
+    """
+    train, held_out = _halves(e)
     sizes, activations = e.architecture.layer_sizes, e.architecture.activations
     wide = Network(
         [sizes[0], *([max(64, 4 * n) for n in sizes[1:-1]] or [64]), sizes[-1]],
@@ -108,9 +140,8 @@ def wider(e: Evidence) -> tuple[float, float]:
     lowest = []
     for net in (e.fresh(), wide):
         _train(
-            e, net, e.X[train], e.Y[train], 3e-3, steps, optimizer="adam", batch_size=32,
-            validation_data=held_out,
-        )  # fmt: skip
+            e, net, *train, 3e-3, steps, optimizer="adam", batch_size=32, validation_data=held_out
+        )
         losses = net.history.val_loss if net.history else []
         lowest.append(min(losses, default=float("inf")))
-    return min(float(e.net.loss_value(*held_out)), lowest[0]), lowest[1]
+    return Held(*map(e.share, (float(e.net.loss_value(*held_out)), *lowest)))

@@ -204,7 +204,7 @@ def _vanishing(e: Evidence, norms: list[float], scale: float, when: str = "") ->
 
 def small_weights(e: Evidence) -> Iterator[Finding]:
     """Find hidden layers whose weights let hardly anything through."""
-    hidden = e.weight_scales[:-1]
+    hidden = e.least_weight_scales[:-1]
     if not hidden or e.loss_share < 0.5 or not 0 < min(hidden) < _WEIGHTS_SMALL:
         return
     L = int(np.argmin(hidden)) + 1

@@ -18,6 +18,10 @@ _SLOW, _VIOLENT = 1e-4, 0.5
 # Bengio 2012 ("Practical recommendations", arXiv:1206.5533, section 3.1.1): the optimal rate is
 # usually within a factor of 2 of the largest that does not make the loss rise.
 _FACTORS = (10.0, 100.0, 1e3, 1e4, 1e5)
+# What a better network must be at most, relative to this one, on samples that neither has seen.
+_BETTER = 0.75
+# A training that is tried again for so many times as long, if it was not long already.
+_TIMES, _MOST_STEPS = 20, 100
 # Above this many units in every hidden layer, other causes are the likelier ones.
 _FEW_UNITS = 4
 _OPTIMUM = "take the largest rate with which the loss still falls from epoch to epoch"
@@ -130,21 +134,48 @@ def too_low(e: Evidence) -> Iterator[Finding]:
     )
 
 
+def too_short(e: Evidence) -> Iterator[Finding]:
+    """Find training that ended while the loss was still falling."""
+    history = e.history
+    if history is None or not history.loss or e.loss_share < 0.7 or not experiments.can_train(e):
+        return
+    made = history.epochs * -(-e.n_rows // e.settings.batch_size)
+    if history.stop_reason not in ("", "epochs", "interrupted") or made > _MOST_STEPS:
+        return
+    steps = max(made * e.n // e.n_rows, 1)
+    options = {"l2": history.l2, "l1": history.l1, "dropout": history.dropout}
+    here, later = (e.share(v) for v in experiments.longer(e, steps, _TIMES, **options))
+    if later < 0.7 * here and here > 0.6 * e.loss_share:  # else it is not time that is lacking
+        s = "s" if history.epochs > 1 else ""
+        yield Finding(
+            "too few epochs",
+            f"training ended after {history.epochs} epoch{s} of "
+            f"{made // history.epochs} steps; a fresh network gets to {_percent(here)} of the loss "
+            f"of a constant prediction on held-out samples in that time, and to {_percent(later)} "
+            f"in {_TIMES} times as long",
+            f"pass epochs={_TIMES * history.epochs} or more, with early_stopping=True",
+            severity="moderate",
+        )
+
+
 def regularization(e: Evidence) -> Iterator[Finding]:
     """Find penalties or dropout that leave the network nothing to say."""
     history = e.history
     if history is None or not history.loss:
         return
     if (history.l2 or history.l1) and e.loss_share > 0.5 and experiments.can_train(e):
-        rate, steps = e.settings.learning_rate, experiments.steps_to_try(e)
-        free = e.share(experiments.trained_loss(e, rate or 1e-3, steps))
-        if free < 0.6 * e.loss_share:
+        rate, steps = e.settings.learning_rate or 1e-3, experiments.steps_to_try(e)
+        penalties = {"l2": history.l2, "l1": history.l1}
+        with_them, without = (
+            e.share(experiments.trained_loss(e, rate, steps, **options))
+            for options in (penalties, {})
+        )
+        if without < 0.6 * with_them:
             yield Finding(
                 "regularization too strong",
-                f"with l2={history.l2:g} and l1={history.l1:g} the loss stays at "
-                f"{_percent(e.loss_share)} of that of a constant prediction, and the penalty at "
-                f"{(history.penalty or [0.0])[-1]:.3g}; a fresh network without them gets to "
-                f"{_percent(free)} in {steps} steps",
+                f"with l2={history.l2:g} and l1={history.l1:g} a fresh network gets to "
+                f"{_percent(with_them)} of the loss of a constant prediction in {steps} steps, "
+                f"and without them to {_percent(without)}",
                 "divide l2 and l1 by 10 until the validation loss no longer falls",
             )
     if history.dropout >= 0.7 and e.share(history.loss[-1]) > 0.3:
@@ -188,8 +219,9 @@ def capacity(e: Evidence) -> Iterator[Finding]:
     linear = all(a.name == "identity" for a in hidden)
     if not linear and min(e.architecture.layer_sizes[1:-1]) > _FEW_UNITS:
         return
-    own, wide = (e.share(loss) for loss in experiments.wider(e))
-    if own < 0.2 or not wide < 0.6 * own:
+    held = experiments.wider(e)
+    own, wide = min(held.present, held.anew), held.wide
+    if own < 0.2 or not wide < _BETTER * own:
         return
     what = (
         "without hidden layers" if not hidden else
@@ -210,17 +242,36 @@ def unrelated(e: Evidence) -> Iterator[Finding]:
     """Find targets that nothing can be learnt of from these inputs."""
     # of fewer samples, a wide network may learn nothing though there is something
     enough = max(200, 20 * e.architecture.n_inputs)
-    if not e.trained or e.loss_share < 0.7 or e.n < enough or not experiments.can_train(e):
+    # what is learnt by heart fits, too
+    if not e.trained or e.fits or e.n < enough or not experiments.can_train(e):
         return
-    own, wide = (e.share(loss) for loss in experiments.wider(e))
-    if min(own, wide) > 0.98:
+    strongest, chance = _correlation(e)
+    if strongest > chance:
+        return
+    held = experiments.wider(e)
+    if min(held.anew, held.wide) > 0.98:
         yield Finding(
             "targets unrelated to the inputs",
-            f"trained anew on half of the samples, this network gets to {_percent(own)} of the "
-            f"loss of a constant prediction on the others, and a wide one to {_percent(wide)}",
+            f"trained anew on half of the samples, this network gets to {_percent(held.anew)} of "
+            f"the loss of a constant prediction on the others, and a wide one to "
+            f"{_percent(held.wide)}; no column correlates with the targets by more than "
+            f"{strongest:.2g}, as chance has it",
             "look whether the rows of X and Y belong together (was one of them sorted or "
             "shuffled?), and whether X holds what Y depends on",
         )
+
+
+def _correlation(e: Evidence) -> tuple[float, float]:
+    """Return the strongest correlation of a column with a target, and what chance may give.
+
+    Of the inputs and of their distances from the mean; chance gives more in one of a hundred data
+    sets (the normal approximation, by Bonferroni).
+    """
+    columns = np.column_stack([e.X, np.abs(e.X - e.X.mean(axis=0))])
+    (a, b) = (v - v.mean(axis=0) for v in (columns, e.Y))
+    scale = np.outer(np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0))
+    strongest = (np.abs(a.T @ b) / np.where(scale > 0, scale, np.inf)).max()
+    return float(strongest), float(np.sqrt(2 * np.log(200 * scale.size) / e.n))
 
 
 def _flat(history: History) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nicegui import run, ui
@@ -44,6 +45,8 @@ class DiagnoseRoom:
             with ui.element("div").classes("pictures"):
                 self.lambdas = picture("How long lambda is in each layer")
                 self.curve = picture("Loss")
+                self.flat = picture("Share of outputs where the activation has hardly a slope")
+                self.updates = picture("Length of the next step beside that of the weights")
                 self.network = picture("Weights", "wide")
             self.table = ui.html("", sanitize=False)
 
@@ -78,7 +81,13 @@ class DiagnoseRoom:
         self.findings.content = findings(found)
         self.table.content = found._repr_html_().split("<ol>")[0]
         lit = {finding.layer for finding in found.findings if finding.layer}
-        self.lambdas.content = lambdas(found, lit)
+        self.lambdas.content = bars(
+            "length of lambda by layer", found, [row.lambda_norm for row in found.table], lit
+        )
+        self.updates.content = bars(
+            "length of the update by layer", found, [row.update for row in found.table], lit
+        )
+        self.flat.content = shares(found, lit)
         snapshot = space.session.snapshot
         losses = {"training": snapshot.losses, "test": snapshot.test_losses}
         self.curve.content = (
@@ -132,26 +141,45 @@ def _sentence(text: str) -> str:
     return html.escape(text[:1].upper() + text[1:])
 
 
-def lambdas(found: Diagnosis, lit: set[int]) -> str:
+def bars(title: str, found: Diagnosis, values: Sequence[float], lit: set[int]) -> str:
     """Return a bar for each layer, on a logarithmic scale; those with findings stand out."""
-    if not found.table:
-        return '<p class="empty">There are no numbers to draw.</p>'
-    norms = [row.lambda_norm for row in found.table]
-    powers = [math.log10(v) if 0 < v < math.inf else None for v in norms]
+    powers = [math.log10(v) if 0 < v < math.inf else None for v in values]
     known = [p for p in powers if p is not None] or [0.0]
     low, high = math.floor(min(known)) - 1, math.ceil(max(known))
+    lengths = [0.0 if p is None else (p - low) / ((high - low) or 1) for p in powers]
+    told = [f"{value:.2g}" for value in values]
+    return _bars(title, found, lengths, told, (f"1e{low}", f"1e{high}"), lit)
+
+
+def shares(found: Diagnosis, lit: set[int]) -> str:
+    """Return a bar for each layer: how much of it is flat."""
+    values = [row.flat for row in found.table]
+    told = ["" if value is None else f"{value:.0%}" for value in values]
+    lengths = [value or 0.0 for value in values]
+    return _bars("flat outputs by layer", found, lengths, told, ("0%", "100%"), lit)
+
+
+def _bars(
+    title: str,
+    found: Diagnosis,
+    lengths: Sequence[float],
+    told: Sequence[str],
+    ends: tuple[str, str],
+    lit: set[int],
+) -> str:
+    if not found.table:
+        return '<p class="empty">There are no numbers to draw.</p>'
     parts = []
-    for i, (row, power) in enumerate(zip(found.table, powers, strict=True)):
+    for i, (row, length, value) in enumerate(zip(found.table, lengths, told, strict=True)):
         y = 10 + i * _ROW
-        share = 0.0 if power is None else (power - low) / ((high - low) or 1)
         colour = drawing.NEGATIVE if row.layer in lit else drawing.POSITIVE
         parts += [
             text(_LEFT - 8, y + 16, f"layer {row.layer}", "end"),
-            f'<rect x="{_LEFT:g}" y="{y:g}" width="{share * (_RIGHT - _LEFT):.1f}" height="22" '
+            f'<rect x="{_LEFT:g}" y="{y:g}" width="{length * (_RIGHT - _LEFT):.1f}" height="22" '
             f'rx="3" fill="{colour}"/>',
-            text(_RIGHT + 8, y + 16, f"{row.lambda_norm:.2g}", "start"),
+            text(_RIGHT + 8, y + 16, value, "start"),
         ]
-    height = 20 + len(norms) * _ROW
-    parts.append(text(_LEFT, height, f"1e{low}", "start"))
-    parts.append(text(_RIGHT, height, f"1e{high}", "end"))
-    return svg(_RIGHT + 70, height + 8, "length of lambda by layer", parts)
+    height = 20 + len(found.table) * _ROW
+    parts.append(text(_LEFT, height, ends[0], "start"))
+    parts.append(text(_RIGHT, height, ends[1], "end"))
+    return svg(_RIGHT + 70, height + 8, title, parts)
