@@ -23,6 +23,7 @@ FLOORS = [
         "schedules",
         "counting",
         "parameters",
+        "records",
         "storage",
     },
     {"architecture", "cost", "equations", "_core"},
@@ -30,8 +31,8 @@ FLOORS = [
     {"batches"},
     {"tracing"},
     {"plots"},  # a history hands on to it
-    {"history", "callbacks"},
-    {"training", "proof", "files", "interchange"},
+    {"history", "callbacks", "files"},
+    {"training", "proof", "interchange"},
     {"network", "checks"},
     {"loading", "together", "diagnosis"},
     {"estimators", "forms"},

@@ -68,10 +68,11 @@ class Preprocessing:
         InputError
             If columns are missing, or hold something else than in training.
         """
-        missing = [column.name for column in self.columns if column.name not in frame.columns]
-        if missing:
-            hint = closest(missing[0], frame.columns)
-            if looks_like_values(frame.columns):
+        names = frame.columns  # asked for once: of ten thousand, it takes a while
+        present = set(names)
+        if missing := [column.name for column in self.columns if column.name not in present]:
+            hint = closest(missing[0], names)
+            if looks_like_values(names):
                 hint = "; its first line is numbers: add a line with the column names above it"
             s = "s" if len(missing) > 1 else ""
             raise InputError(f"the table lacks the column{s} {listing(missing)}{hint}")
@@ -91,13 +92,20 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Preprocessing:
-        """Return what `to_json` described."""
-        return cls(
-            tuple(Column.from_json(column) for column in record["columns"]),
-            Target.from_json(record["target"]),
-            dict(record["left_out"]),
-            dict(record["scores"]),
-        )
+        """Return what `to_json` described; ValueError or KeyError if it is damaged."""
+        columns = tuple(Column.from_json(column) for column in record["columns"])
+        if len({column.name for column in columns}) < len(columns):
+            raise ValueError("two columns have one name")
+        left_out = {str(name): str(why) for name, why in dict(record["left_out"]).items()}
+        scores = {str(name): float(score) for name, score in dict(record["scores"]).items()}
+        target = Target.from_json(record["target"])
+        wanted = {"accuracy", "naive_accuracy"}
+        if not target.is_classification:
+            wanted = {"rmse", "naive_rmse"}
+        known = (wanted | {"rows"}) <= scores.keys() and np.isfinite([*scores.values()]).all()
+        if scores and not known:
+            raise ValueError("the scores are not those of its task")
+        return cls(columns, target, left_out, scores)
 
 
 @dataclass(frozen=True)
@@ -272,6 +280,12 @@ def load(path: str | os.PathLike[str]) -> tuple[Network, Preprocessing | None]:
         raise FileFormatError(
             f"{path} has a damaged description of its table ({error!r}): train again"
         ) from None
+    n_classes = len(preprocessing.target.classes)
+    if net.layer_sizes[-1] not in ((1, 2) if n_classes == 2 else (max(n_classes, 1),)):
+        raise FileFormatError(
+            f"{path} describes a target that its network of {net.layer_sizes[-1]} outputs cannot "
+            "predict: train again"
+        )
     if len(preprocessing.inputs) != net.layer_sizes[0]:
         raise FileFormatError(
             f"{path} describes a table of {len(preprocessing.inputs)} inputs, but its network has "
