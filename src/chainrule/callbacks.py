@@ -140,7 +140,7 @@ class EarlyStopping(Callback):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up the state of a checkpoint."""
-        self.best, self.waited = state["best"], state["waited"]
+        self.best, self.waited = float(state["best"]), int(state["waited"])
 
 
 class PrintProgress(Callback):

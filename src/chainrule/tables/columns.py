@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from chainrule import records
 from chainrule.errors import InputError
 from chainrule.numerics import Array
 from chainrule.tables.shapes import hats, soft, used
@@ -75,13 +77,33 @@ class Column:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Column:
-        """Return the column that `to_json` described."""
-        found: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list | tuple) else value
-            for name, value in record.items()
+        """Return the column that `to_json` described; ValueError if none can be like that."""
+        column = records.make(cls, record)
+        column.check()
+        return column
+
+    def check(self) -> None:
+        """Refuse a column whose parts do not fit each other, as in a file that was changed.
+
+        Raises
+        ------
+        ValueError
+            Saying what does not fit.
+        """
+        n_scaled = 1 + self.indicator
+        if self.kind == "category":
+            n_scaled = len(self.statistics) or len(self.scales)
+        fits = {
+            "kind": self.kind in ("number", "date", "category"),
+            "centers": len(self.centers) == len(self.scales) == n_scaled,
+            "scales": min(self.scales, default=1) > 0,
+            "knots": all(a < b for a, b in itertools.pairwise(self.knots)),
+            "categories": len(set(self.categories)) == len(self.categories),
+            "statistics": all(len(one) == len(self.categories) for one in self.statistics)
+            and len(self.unknown) == len(self.statistics),
         }
-        found["statistics"] = tuple(tuple(one) for one in record["statistics"])
-        return cls(**found)
+        if wrong := [name for name, fit in fits.items() if not fit]:
+            raise ValueError(f"{', '.join(wrong)} of column {self.name!r} do not fit")
 
     def encode(self, series: pl.Series) -> tuple[list[Array], str]:
         """Return the inputs for these values.
@@ -124,7 +146,9 @@ class Column:
         return [none, none, none, none, self._scaled(by_code[:, codes].T, slice(None))], note
 
     def _scaled(self, x: Array, which: slice) -> Array:
-        return soft((x - np.array(self.centers[which])) / np.array(self.scales[which]))
+        with np.errstate(over="ignore"):  # what is so far away is drawn in
+            z = (x - np.array(self.centers[which])) / np.array(self.scales[which])
+        return soft(np.clip(z, -LARGEST, LARGEST))
 
     def _codes(self, values: pl.Series) -> tuple[Array, str]:
         """Return the number of each value's category, -1 for none, and what to know of it."""
