@@ -28,10 +28,10 @@ FLOORS = [
     },
     {"architecture", "cost", "equations", "_core"},
     {"engines"},
-    {"batches"},
+    {"batches", "files"},
     {"tracing"},
     {"plots"},  # a history hands on to it
-    {"history", "callbacks", "files"},
+    {"history", "callbacks"},
     {"training", "proof", "interchange"},
     {"network", "checks"},
     {"loading", "together", "diagnosis"},

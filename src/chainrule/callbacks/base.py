@@ -1,4 +1,4 @@
-"""Who is told of training, and who may end it."""
+"""What a callback is, what it is told, and two of them."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ class Progress:
     seconds: float = 0.0
     """Wall time so far."""
     stop_reason: str = field(default="", repr=False)
+    """Why training is to end, if a callback said so."""
+    ended: str = ""
+    """Why training has ended, once it has, as in `History.stop_reason`; empty after an error."""
 
     @property
     def monitored(self) -> float:
