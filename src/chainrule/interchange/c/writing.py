@@ -50,7 +50,7 @@ def write(path: str | os.PathLike[str], model: Model, int8: bool = False) -> Ver
     model.require_written("chainrule cannot write it in C")
     files = {f"{name}.c": _source(name, model, int8), f"{name}.h": _header(name, model, int8)}
     written = _rounded(model) if int8 else model
-    test = testing.program(name, written, *written.examples(_rows(model, 2_000)))
+    test = testing.program(name, written, *written.examples(min(100, _rows(model, 2_000))))
     verification = _verify(name, files, model, written)
     for file, text in ({f"{name}_test.c": test} | files).items():
         storage.write_atomically(source.with_name(file), text.encode())
