@@ -47,6 +47,10 @@ class Number:
     """An input for each: `knot_weight` there, falling linearly to 0 at the neighbours."""
     knot_weight: float = 1.0
     knots_place: int = 0
+    cycles: tuple[tuple[float, int], ...] = ()
+    """Of a date: periods in days, and how often the two inputs for each, the sine and the cosine
+    of an angle, go around in one."""
+    cycles_place: int = 0
 
 
 @dataclass(frozen=True)

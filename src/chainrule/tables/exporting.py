@@ -11,6 +11,7 @@ from chainrule.interchange.models import Answer, Category, Model, Number, Rows, 
 from chainrule.network import Network
 from chainrule.numerics import Array
 from chainrule.tables.columns import Column
+from chainrule.tables.inputs import places
 from chainrule.tables.preparing import Preprocessing
 from chainrule.tables.shapes import used
 from chainrule.tables.targets import Target
@@ -47,7 +48,9 @@ def as_model(net: Network, preprocessing: Preprocessing | None = None) -> Model:
             return target.probabilities(outputs)
         return target.numbers(outputs)[:, None]
 
-    table = Table(_columns(preprocessing.columns), _answer(target), encode, decode)
+    where = places(preprocessing.columns)
+    columns = tuple(map(_column, preprocessing.columns, where))
+    table = Table(columns, _answer(target), encode, decode)
     return Model(net.architecture, net.parameters, table)
 
 
@@ -63,42 +66,31 @@ def _answer(target: Target) -> Answer:
     return Answer(target.name, mean=target.mean, scale=target.scale, low=low, high=high)
 
 
-def _columns(columns: tuple[Column, ...]) -> tuple[Number | Category, ...]:
-    # the network's inputs are the first blocks of all columns, then the second, and so on
-    widths = np.array([[len(block) for block in column.names] for column in columns])
-    places = (np.cumsum(widths.T.ravel()) - widths.T.ravel()).reshape(widths.T.shape).T
-    found: list[Number | Category] = []
-    for column, place, width in zip(columns, places.tolist(), widths.tolist(), strict=True):
-        if column.kind == "category":
-            found.append(_category(column, place[3] if width[3] else place[4]))
-        else:
-            found.append(_number(column, place[0], place[1], place[2]))
-    return tuple(found)
-
-
-def _number(column: Column, scaled: int, missing: int, bends: int) -> Number:
-    values = pl.Series(column.name, [None, 0.0])
+def _column(column: Column, its_places: list[int]) -> Number | Category:
+    if column.kind == "category":
+        known = tuple(category for category in column.categories if category is not None)
+        texts = pl.Series(column.name, [*known, None, _UNHEARD_OF], pl.String)
+        values = np.concatenate(column.encode(texts)[0], axis=1)
+        return Category(column.name, known, values, its_places[0] if its_places else 0)
+    gap = pl.Series(column.name, [None, 0.0])
     if column.kind == "date":
-        values = pl.select(_from_days(pl.lit(values))).to_series().alias(column.name)
-    if_missing, if_present = column.encode(values)[0][1][:, 0] if column.indicator else (0, 0)
+        gap = pl.select(_from_days(pl.lit(gap))).to_series().alias(column.name)
+    if_missing, if_present = column.encode(gap)[0][1][:, 0] if column.indicator else (0, 0)
+    n_cycles = 2 * len(column.cycles)
+    knots_and_cycles = its_places[1 + column.indicator :]
     return Number(
         column.name,
         column.kind == "date",
         column.median,
         column.centers[0],
         column.scales[0],
-        scaled,
-        missing if column.indicator else None,
-        float(if_missing),
-        float(if_present),
-        tuple(used(np.array(column.knots)).tolist()),
-        column.bend_weight,
-        bends,
+        place=its_places[0],
+        missing_place=its_places[1] if column.indicator else None,
+        if_missing=float(if_missing),
+        if_present=float(if_present),
+        knots=tuple(used(np.array(column.knots)).tolist()),
+        knot_weight=column.bend_weight,
+        knots_place=knots_and_cycles[0] if len(knots_and_cycles) > n_cycles else 0,
+        cycles=column.cycles,
+        cycles_place=its_places[-n_cycles] if n_cycles else 0,
     )
-
-
-def _category(column: Column, place: int) -> Category:
-    known = tuple(category for category in column.categories if category is not None)
-    texts = pl.Series(column.name, [*known, None, _UNHEARD_OF], pl.String)
-    values = np.concatenate(column.encode(texts)[0], axis=1)
-    return Category(column.name, known, values, place)

@@ -8,17 +8,20 @@ from chainrule.interchange.c import text
 from chainrule.interchange.models import FARTHEST, Answer, Category, Model, Number, Table
 from chainrule.interchange.naming import identifiers
 
-_NUMBER = f"""
+_NUMBER_TYPE = """
 /* How a number becomes inputs; places are indices of x. */
-typedef struct {{
+typedef struct {
     double median, center, scale;
     int place, missing_place; /* -1: none says whether the number is missing */
     real if_missing, if_present;
     int n_knots, first_knot, knots_place;
     double knot_weight;
-}} number;
+    int n_cycles, first_cycle, cycles_place;
+} number;
+"""
 
-static void encode_number(double raw, const number *c, const double *knots, real *x) {{
+_ENCODE_NUMBER = f"""
+static void encode_number(double raw, const number *c, real *x) {{
     double value = isnan(raw) ? c->median : raw;
     double z = (value - c->center) / c->scale;
     const double *k = knots + c->first_knot;
@@ -31,6 +34,14 @@ static void encode_number(double raw, const number *c, const double *knots, real
         if (j > 0 && value < k[j]) height = 1 - (k[j] - value) / (k[j] - k[j - 1]);
         if (j < c->n_knots - 1 && value > k[j]) height = 1 - (value - k[j]) / (k[j + 1] - k[j]);
         x[c->knots_place + j] = (real)(height > 0 ? c->knot_weight * height : 0);
+    }}
+    /* where in a week, a year, ... a date is: the sine and the cosine of an angle */
+    for (int j = 0; j < c->n_cycles; j++) {{
+        const double *cycle = cycles[c->first_cycle + j];
+        double share = value / cycle[0];
+        double angle = cycle[1] * (share - floor(share));
+        x[c->cycles_place + 2 * j] = (real)sin(angle);
+        x[c->cycles_place + 2 * j + 1] = (real)cos(angle);
     }}
 }}
 """
@@ -101,12 +112,12 @@ def source(name: str, model: Model, table: Table, real: str) -> str:
     a = model.architecture
     parts, steps = [], []
     if table.numbers:
-        parts.append(_NUMBER + _numbers(table.numbers))
+        parts += [_NUMBER_TYPE, _numbers(table.numbers), _ENCODE_NUMBER]
         raw = ", ".join(f"row->{member[column.name]}" for column in table.numbers)
         steps.append(
             f"    const double raw[{len(table.numbers)}] = {{{raw}}};\n"
             f"    for (int i = 0; i < {len(table.numbers)}; i++)\n"
-            "        encode_number(raw[i], &numbers[i], knots, x);\n"
+            "        encode_number(raw[i], &numbers[i], x);\n"
         )
     if table.categories:
         parts.append(_CATEGORY)
@@ -155,18 +166,25 @@ def _value(answer: Answer) -> str:
 
 
 def _numbers(columns: list[Number]) -> str:
+    """Return the constants of columns of numbers and dates."""
     knots = [knot for column in columns for knot in column.knots]
-    lines, first = [], 0
+    cycles = [(period, 2 * np.pi * n) for column in columns for period, n in column.cycles]
+    lines, first_knot, first_cycle = [], 0, 0
     for c in columns:
         missing = -1 if c.missing_place is None else c.missing_place
-        doubles = ", ".join(text.number(value) for value in (c.median, c.center, c.scale))
-        reals = f"(real){text.number(c.if_missing)}, (real){text.number(c.if_present)}"
-        bends = f"{len(c.knots)}, {first}, {c.knots_place}, {text.number(c.knot_weight)}"
-        lines.append(f"    {{{doubles}, {c.place}, {missing}, {reals}, {bends}}}")
-        first += len(c.knots)
+        members = [
+            *map(text.number, (c.median, c.center, c.scale)), c.place, missing,
+            *(f"(real){text.number(value)}" for value in (c.if_missing, c.if_present)),
+            len(c.knots), first_knot, c.knots_place, text.number(c.knot_weight),
+            len(c.cycles), first_cycle, c.cycles_place,
+        ]  # fmt: skip
+        lines.append(f"    {{{', '.join(map(str, members))}}}")
+        first_knot += len(c.knots)
+        first_cycle += len(c.cycles)
     return (
         "\n" + text.array("double", "knots", np.array(knots or [0.0]))
-        + f"\nstatic const number numbers[{len(columns)}] = {{\n" + ",\n".join(lines) + "};\n"
+        + text.array("double", "cycles", np.array(cycles or [(1.0, 0.0)]))
+        + f"static const number numbers[{len(columns)}] = {{\n" + ",\n".join(lines) + "};\n"
     )  # fmt: skip
 
 

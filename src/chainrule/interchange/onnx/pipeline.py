@@ -57,7 +57,7 @@ def encode(graph: Graph, table: Table, names: dict[str, str], dtype: str) -> str
 
 
 def _numbers(graph: Graph, columns: list[Number], names: dict[str, str]) -> list[str]:
-    """Return the names of up to three blocks: scaled numbers, whether they are missing, bends."""
+    """Return the names of up to four blocks: scaled, whether missing, bends, cycles."""
     raw = graph.node("Concat", *(names[column.name] for column in columns), axis=1)
     missing = graph.node("IsNaN", raw)
     medians = graph.constant([column.median for column in columns], "medians")
@@ -78,6 +78,8 @@ def _numbers(graph: Graph, columns: list[Number], names: dict[str, str]) -> list
         parts.append(graph.node("Where", which, yes, no))
     if any(column.knots for column in columns):
         parts.append(_bends(graph, columns, x))
+    if any(column.cycles for column in columns):
+        parts.append(_cycles(graph, columns, x))
     return parts
 
 
@@ -101,6 +103,23 @@ def _bends(graph: Graph, columns: list[Number], x: str) -> str:
     falling = graph.node("Add", graph.node("Div", graph.node("Sub", x, b), q), d)
     height = graph.expression(("Max", "x", 0.0), graph.node("Min", rising, falling), "float64")
     return _cast(graph, graph.node("Mul", height, weight), "float32")
+
+
+def _cycles(graph: Graph, columns: list[Number], x: str) -> str:
+    """Return the name of the sines and cosines of dates: a cosine is a sine a quarter later."""
+    rows = [
+        (i, period, 2 * np.pi * harmonic, quarter)
+        for i, column in enumerate(columns)
+        for period, harmonic in column.cycles
+        for quarter in (0.0, np.pi / 2)
+    ]
+    which, periods, turns, quarters = zip(*rows, strict=True)
+    x = graph.node("Gather", x, graph.constant(which), axis=1)
+    share = graph.node("Div", x, graph.constant(periods))
+    share = graph.expression(("Sub", "x", ("Floor", "x")), share, "float64")
+    angle = graph.node("Mul", share, graph.constant(turns))
+    angle = graph.node("Add", angle, graph.constant(quarters))
+    return _cast(graph, graph.node("Sin", angle), "float32")
 
 
 def _category(graph: Graph, column: Category, name: str) -> str:

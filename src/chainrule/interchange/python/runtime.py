@@ -120,6 +120,10 @@ def encode(table: dict[str, list[Any]], columns: Any, n_inputs: int, dtype: str)
         for j, peak in enumerate(np.eye(len(knots))):
             height = np.interp(x, knots, peak)  # 1 at its knot, falling to 0 at the neighbours
             X[:, column["knots_place"] + j] = column["knot_weight"] * height
+        for j, (period, harmonic) in enumerate(column["cycles"]):  # of a date: week, year, ...
+            angle = 2 * np.pi * harmonic * (x % period) / period
+            X[:, column["cycles_place"] + 2 * j] = np.sin(angle)
+            X[:, column["cycles_place"] + 2 * j + 1] = np.cos(angle)
     return X.astype(dtype)
 
 
