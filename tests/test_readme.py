@@ -18,4 +18,9 @@ def test_the_code_of_the_readme_runs(
     assert len(blocks) >= 2
     exec("\n".join(blocks), {})
     assert "proven: every difference is zero" in capsys.readouterr().out
-    assert {path.name for path in tmp_path.iterdir()} == {"net.safetensors", "net.c", "net.h"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "net.safetensors",
+        "net.c",
+        "net.h",
+        "net_test.c",
+    }

@@ -10,7 +10,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chainrule import activations, initializers, losses, optimizers, plots, schedules
+    from chainrule import (
+        activations,
+        callbacks,
+        initializers,
+        losses,
+        optimizers,
+        plots,
+        schedules,
+    )
     from chainrule.activations import Activation
     from chainrule.callbacks import Callback, EarlyStopping, Progress
     from chainrule.checks import check_gradients
@@ -21,11 +29,12 @@ if TYPE_CHECKING:
         FileFormatError,
         InputError,
         MissingExtraError,
+        VerificationError,
     )
     from chainrule.estimators import MLPClassifier, MLPRegressor
     from chainrule.forms import form_costs
     from chainrule.history import History
-    from chainrule.loading import from_sklearn, from_torch, load
+    from chainrule.loading import from_keras, from_onnx, from_sklearn, from_torch, load
     from chainrule.losses import Loss
     from chainrule.network import Network
     from chainrule.optimizers import Optimizer
@@ -37,7 +46,15 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("activations", "initializers", "losses", "optimizers", "plots", "schedules")
+_MODULES = (
+    "activations",
+    "callbacks",
+    "initializers",
+    "losses",
+    "optimizers",
+    "plots",
+    "schedules",
+)
 _NAMES = {
     "Activation": "activations",
     "Callback": "callbacks",
@@ -57,9 +74,12 @@ _NAMES = {
     "Schedule": "schedules",
     "TableClassifier": "tables.estimators",
     "TableRegressor": "tables.estimators",
+    "VerificationError": "errors",
     "check_gradients": "checks",
     "diagnose": "diagnosis",
     "form_costs": "forms",
+    "from_keras": "loading",
+    "from_onnx": "loading",
     "from_sklearn": "loading",
     "from_torch": "loading",
     "load": "loading",
@@ -72,9 +92,10 @@ __all__ = [
     "Activation", "Callback", "ChainruleError", "DivergenceError", "EarlyStopping",
     "FileFormatError", "History", "InputError", "Loss", "MLPClassifier", "MLPRegressor",
     "MissingExtraError", "Network", "Optimizer", "Progress", "Schedule", "TableClassifier",
-    "TableRegressor", "activations", "check_gradients", "diagnose", "form_costs", "from_sklearn",
-    "from_torch", "initializers", "load", "losses", "optimizers", "plots", "prove", "schedules",
-    "trace", "train_many",
+    "TableRegressor", "VerificationError", "activations", "callbacks", "check_gradients",
+    "diagnose", "form_costs", "from_keras", "from_onnx", "from_sklearn", "from_torch",
+    "initializers", "load", "losses", "optimizers", "plots", "prove", "schedules", "trace",
+    "train_many",
 ]  # fmt: skip
 
 

@@ -29,6 +29,10 @@ class FileFormatError(ChainruleError, ValueError):
     """A file is damaged, or is not what its name says, or is too new."""
 
 
+class VerificationError(ChainruleError):
+    """Another tool predicts something else with what was to be written, which is not left."""
+
+
 class MissingExtraError(ChainruleError, ImportError):
     """An optional dependency is not installed."""
 

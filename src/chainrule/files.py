@@ -40,10 +40,16 @@ def save(
     Raises
     ------
     InputError
-        If the file cannot be written; what was there before is unchanged.
+        If a parameter is not finite, or the file cannot be written; what was there before is
+        unchanged.
     """
+    if not np.isfinite(parameters).all():
+        raise InputError(
+            "the network has weights that are not finite, with which nobody can do anything: "
+            "nothing was written; train it again"
+        )
     description = {"kind": "network", "architecture": architecture.to_json(), "extra": extra}
-    storage.write(path, dict(_named(architecture, parameters)), description)
+    storage.write(path, dict(named(architecture, parameters)), description)
 
 
 def load(
@@ -60,6 +66,10 @@ def load(
     """
     arrays, description = storage.read(path, "network")
     try:
+        # before anything is made for each layer: a file claims what it likes
+        n_layers = len(description["architecture"]["layer_sizes"]) - 1
+        if not n_layers <= len(arrays) <= 2 * n_layers:
+            raise ValueError(f"{n_layers} layers, but {len(arrays)} arrays")
         architecture = Architecture.from_json(description["architecture"], own)
         extra = dict(description["extra"])
     except InputError as error:
@@ -82,8 +92,13 @@ def load(
             f"{_spell(wanted.get(key))}, but is {_spell(came.get(key))}"
         )
     parameters = np.empty(architecture.n_parameters, architecture.dtype)
-    for key, view in _named(architecture, parameters):
+    for key, view in named(architecture, parameters):
         np.copyto(view, arrays[key])
+        if not np.isfinite(view).all():
+            raise FileFormatError(
+                f"{path} has weights that are not finite, in {key}: it is damaged; take a backup, "
+                "or train again"
+            )
     return architecture, parameters, extra
 
 
@@ -92,7 +107,8 @@ def _keys(layer: int) -> tuple[str, str]:
     return f"{2 * layer}.weight", f"{2 * layer}.bias"
 
 
-def _named(architecture: Architecture, parameters: Array) -> Iterable[tuple[str, Array]]:
+def named(architecture: Architecture, parameters: Array) -> Iterable[tuple[str, Array]]:
+    """Return a view of each weight and bias by the name it has in files."""
     for layer, (w, b) in enumerate(zip(*architecture.views(parameters), strict=True)):
         weight, bias = _keys(layer)
         yield weight, w

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from chainrule import records
 from chainrule.errors import MissingExtraError, require_choice
 
 if TYPE_CHECKING:
@@ -71,8 +72,14 @@ class History:
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> History:
-        """Return the history that `to_dict` described."""
-        return cls(**record)
+        """Return the history that `to_dict` described; ValueError if none can be like that."""
+        history = records.make(cls, record)
+        lists = (history.penalty, history.val_loss, history.learning_rate, history.epoch_seconds)
+        if any(len(values) not in (0, history.epochs) for values in lists):
+            raise ValueError("the lists of a history are not of one length")
+        if not 0 <= history.best_epoch <= history.epochs:
+            raise ValueError(f"the best of {history.epochs} epochs is {history.best_epoch}")
+        return history
 
     def columns(self) -> dict[str, list[float]]:
         """Return the lists by name, epochs first, those without entries left out.

@@ -19,6 +19,7 @@ from chainrule.engines import Data
 from chainrule.errors import DivergenceError, InputError
 from chainrule.history import History
 from chainrule.initializers import Initializer
+from chainrule.interchange.methods import Exportable
 from chainrule.losses import Loss
 from chainrule.numerics import Array
 from chainrule.optimizers import FullBatch, Optimizer
@@ -38,7 +39,7 @@ class Gradients(NamedTuple):
     """dC/dX, of the shape of X."""
 
 
-class Network:
+class Network(Exportable):
     """A feed-forward network: each layer is activation(weights @ previous layer + biases).
 
     Parameters
@@ -503,60 +504,6 @@ class Network:
             If it cannot be written; what was there before is unchanged.
         """
         files.save(path, self.architecture, self.parameters, self._everything_else())
-
-    def to_torch(self) -> Any:
-        """Return a ``torch.nn.Sequential`` with a copy of the parameters.
-
-        Raises
-        ------
-        MissingExtraError
-            If PyTorch is not installed.
-        InputError
-            If the network has an activation of your own.
-        """
-        from chainrule.interchange import torch
-
-        return torch.write(self.architecture, self.parameters)
-
-    def to_onnx(self, path: str | os.PathLike[str]) -> None:
-        """Write an ONNX model with the input ``X`` (n, n_0) and the output ``Y`` (n, n_l).
-
-        Parameters
-        ----------
-        path : str or path
-            The file, by convention with the ending ``.onnx``; replaced if it exists.
-
-        Raises
-        ------
-        MissingExtraError
-            If onnx is not installed: ``pip install 'chainrule[onnx]'``.
-        InputError
-            If the network has an activation of your own, or the file cannot be written.
-        """
-        from chainrule.interchange import onnx
-
-        onnx.write(path, self.architecture, self.parameters)
-
-    def to_c(self, path: str | os.PathLike[str]) -> None:
-        """Write a C99 file that predicts one sample, and its header beside it.
-
-        ``model.c`` and ``model.h`` define ``void model_predict(const float x[], float y[])``
-        (double for float64): no dependency but the mathematics library, no allocation.
-
-        Parameters
-        ----------
-        path : str or path
-            The source file; its name becomes that of the function.
-
-        Raises
-        ------
-        InputError
-            If the name is not one of a C function, the network has an activation of your own,
-            or a file cannot be written.
-        """
-        from chainrule.interchange import c
-
-        c.write(path, self.architecture, self.parameters)
 
     def _everything_else(self) -> dict[str, Any]:
         return {**self.extra, "seed": self.seed, "feature_names": self.feature_names}

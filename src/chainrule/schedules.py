@@ -62,8 +62,10 @@ class Schedule:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up the state of a checkpoint."""
-        for name, value in state.items():
-            setattr(self, name, value)
+        for name, current in self.state().items():
+            if current is not None and not isinstance(state[name], type(current)):
+                raise TypeError(f"{name} of a schedule is {state[name]!r:.80}")
+            setattr(self, name, state[name])
 
 
 @dataclass

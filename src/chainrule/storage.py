@@ -142,12 +142,17 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Array], dic
                     f"{path} is a safetensors file, but was not written by chainrule: its "
                     "architecture is not in it"
                 )
-            description = json.loads(text)
+            description = _parse(text)
             _check_header(path, description, kind)
             return {name: file.get_tensor(name) for name in file.keys()}, description  # noqa: SIM118 - not a dict
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None
-    except (SafetensorError, ValueError, OSError) as error:
+    except MemoryError:
+        raise FileFormatError(
+            f"{path} needs more memory than there is: if it is not as large as that, it is damaged"
+        ) from None
+    # numbers of types that NumPy does not have end as an AttributeError or a TypeError
+    except (SafetensorError, ValueError, OSError, AttributeError, TypeError) as error:
         if isinstance(error, FileFormatError):
             raise
         if Path(path).is_dir():
@@ -158,6 +163,13 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Array], dic
             f"{path} is not a whole safetensors file ({error}): it may be truncated or of "
             "another format; take a backup, or train again"
         ) from None
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("its description is nested too deeply") from None
 
 
 def _check_header(path: str | os.PathLike[str], description: Any, kind: str) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 from chainrule.architecture import Architecture
 from chainrule.engines import Data
 from chainrule.errors import MissingExtraError
-from chainrule.interchange import torch as torch_modules
+from chainrule.interchange.models import Model
+from chainrule.interchange.torch import writing
 from chainrule.naming import family_of
 from chainrule.numerics import Array
 
@@ -32,7 +33,7 @@ def by_torch(architecture: Architecture, theta: Array, data: Data) -> Array:
     except ImportError:
         raise MissingExtraError("torch", None, "reference='torch'") from None
 
-    module = torch_modules.write(architecture, theta)
+    module = writing.sequential(Model(architecture, theta))
     X = torch.tensor(data.X, requires_grad=True)
     y = torch.tensor(data.Y)
     family, parameter = family_of(architecture.loss)

@@ -11,9 +11,26 @@ import typer
 from typer.core import TyperGroup
 
 from chainrule import __version__
-from chainrule.cli import bench, check, diagnose, evaluate, explain, info, predict, studio, train
+from chainrule.cli import (
+    bench,
+    check,
+    diagnose,
+    evaluate,
+    explain,
+    export,
+    info,
+    predict,
+    studio,
+    train,
+)
 from chainrule.cli.console import INTERRUPTED, Failure
-from chainrule.errors import DivergenceError, FileFormatError, InputError, MissingExtraError
+from chainrule.errors import (
+    DivergenceError,
+    FileFormatError,
+    InputError,
+    MissingExtraError,
+    VerificationError,
+)
 
 __all__ = ["app", "main"]
 
@@ -42,6 +59,7 @@ app.command()(predict.predict)
 app.command()(evaluate.evaluate)
 app.command()(explain.explain)
 app.command()(check.check)
+app.command()(export.export)
 app.command()(info.info)
 app.command()(diagnose.diagnose)
 app.command()(info.costs)
@@ -91,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say_error(str(error), 2)
     except DivergenceError as error:
         return _say_error(f"{error} (nothing was saved)", 1)
-    except (MissingExtraError, Failure) as error:
+    except (MissingExtraError, VerificationError, Failure) as error:
         return _say_error(str(error), 1)
     except MemoryError:
         return _say_error("not enough memory: take fewer rows, or smaller --hidden layers", 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from chainrule import records
 from chainrule.errors import InputError
 from chainrule.numerics import Array
 from chainrule.tables.shapes import used
@@ -81,14 +83,34 @@ class Column:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Column:
-        """Return the column that `to_json` described."""
-        found: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list | tuple) else value
-            for name, value in record.items()
+        """Return the column that `to_json` described; ValueError if none can be like that."""
+        column = records.make(cls, record)
+        column.check()
+        return column
+
+    def check(self) -> None:
+        """Refuse a column whose parts do not fit each other, as in a file that was changed.
+
+        Raises
+        ------
+        ValueError
+            Saying what does not fit.
+        """
+        n_scaled = 1 + self.indicator
+        if self.kind == "category":
+            n_scaled = len(self.statistics) or len(self.scales)
+        fits = {
+            "kind": self.kind in ("number", "date", "category"),
+            "centers": len(self.centers) == len(self.scales) == n_scaled,
+            "scales": min(self.scales, default=1) > 0,
+            "cycles": all(period > 0 for period, _ in self.cycles),
+            "knots": all(a < b for a, b in itertools.pairwise(self.knots)),
+            "categories": len(set(self.categories)) == len(self.categories),
+            "statistics": all(len(one) == len(self.categories) for one in self.statistics)
+            and len(self.unknown) == len(self.statistics),
         }
-        for name in ("statistics", "cycles"):
-            found[name] = tuple(tuple(one) for one in record.get(name, ()))
-        return cls(**found)
+        if wrong := [name for name, fit in fits.items() if not fit]:
+            raise ValueError(f"{', '.join(wrong)} of column {self.name!r} do not fit")
 
     def encode(self, series: pl.Series) -> tuple[list[Array], str]:
         """Return the inputs for these values.

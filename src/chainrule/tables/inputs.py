@@ -136,7 +136,8 @@ class Inputs:
             self._one_hot.append((codes, np.array(its_places, np.intp)))
             return
         by_code = np.column_stack([column.statistics, column.unknown])  # code -1 is the last
-        scaled = (by_code.T - np.array(column.centers)) / np.array(column.scales)
+        with np.errstate(over="ignore"):  # what is so far away is drawn in
+            scaled = (by_code.T - np.array(column.centers)) / np.array(column.scales)
         self._statistics.append((codes, soft(scaled), its_places))
 
 

@@ -120,14 +120,21 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Preprocessing:
-        """Return what `to_json` described."""
-        return cls(
-            tuple(Column.from_json(column) for column in record["columns"]),
-            Target.from_json(record["target"]),
-            dict(record["left_out"]),
-            dict(record["scores"]),
-            Wishes.from_json(record.get("wishes", {})),
-        )
+        """Return what `to_json` described; ValueError or KeyError if it is damaged."""
+        columns = tuple(Column.from_json(column) for column in record["columns"])
+        if len({column.name for column in columns}) < len(columns):
+            raise ValueError("two columns have one name")
+        left_out = {str(name): str(why) for name, why in dict(record["left_out"]).items()}
+        scores = {str(name): float(score) for name, score in dict(record["scores"]).items()}
+        target = Target.from_json(record["target"])
+        wanted = {"accuracy", "naive_accuracy"}
+        if not target.is_classification:
+            wanted = {"rmse", "naive_rmse"}
+        known = (wanted | {"rows"}) <= scores.keys() and np.isfinite([*scores.values()]).all()
+        if scores and not known:
+            raise ValueError("the scores are not those of its task")
+        wishes = Wishes.from_json(record.get("wishes", {}))
+        return cls(columns, target, left_out, scores, wishes)
 
 
 @dataclass(frozen=True)
@@ -313,6 +320,12 @@ def preprocessing_of(net: Network, name: str) -> Preprocessing | None:
         raise FileFormatError(
             f"{name} has a damaged description of its table ({error!r}): train again"
         ) from None
+    n_classes = len(preprocessing.target.classes)
+    if net.layer_sizes[-1] not in ((1, 2) if n_classes == 2 else (max(n_classes, 1),)):
+        raise FileFormatError(
+            f"{name} describes a target that its network of {net.layer_sizes[-1]} outputs cannot "
+            "predict: train again"
+        )
     if len(preprocessing.inputs) != net.layer_sizes[0]:
         raise FileFormatError(
             f"{name} describes a table of {len(preprocessing.inputs)} inputs, but its network has "

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from chainrule import records
 from chainrule.errors import InputError, listing, require_choice
 from chainrule.numerics import Array
 from chainrule.tables.columns import as_numbers
@@ -51,14 +52,30 @@ class Target:
         """The number of outputs of the network."""
         return len(self.classes) if self.is_classification else 1
 
+    @property
+    def spelled(self) -> list[str]:
+        """The classes as text."""
+        return [_spell(c) for c in self.classes]
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain lists, strings and numbers."""
         return asdict(self) | {"classes": list(self.classes)}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Target:
-        """Return the target that `to_json` described."""
-        return cls(**record | {"classes": tuple(record["classes"])})
+        """Return the target that `to_json` described; ValueError if none can be like that."""
+        target = records.make(cls, record)
+        fits = {
+            "task": target.task in TASKS,
+            "classes": len(set(target.spelled)) == len(target.classes)
+            and len({type(c) for c in target.classes}) < 2
+            and None not in target.classes
+            and (len(target.classes) > 1) is target.is_classification,
+            "scale": target.scale > 0,
+        }
+        if wrong := [name for name, fit in fits.items() if not fit]:
+            raise ValueError(f"{', '.join(wrong)} of the target {target.name!r} do not fit")
+        return target
 
     def encode(self, series: pl.Series) -> Array:
         """Return class numbers, -1 for an unknown class, or standardised numbers.

@@ -108,7 +108,7 @@ class Checkpoint:
         try:
             self._require_same_run(description["run"])
             self._take_up(arrays, description["progress"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise
             raise FileFormatError(
@@ -137,7 +137,7 @@ class Checkpoint:
         monitor.history.engine_reason = engine_reason
         monitor.progress.epoch = monitor.history.epochs
         monitor.progress.seconds = monitor.history.seconds
-        monitor.progress.stop_reason = progress["stop_reason"]
+        monitor.progress.stop_reason = str(progress["stop_reason"])
         self.settings.schedule.restore(progress["schedule"])
         if stopping:
             stopping.restore(progress["early_stopping"])

@@ -179,5 +179,6 @@ class Monitor:
         )
         if history.best_epoch and restore:
             np.copyto(self.parameters, self.best)
+        self.progress.ended = history.stop_reason
         for callback in self.callbacks:
             callback.on_train_end(self.progress)

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from chainrule import records
 from chainrule.errors import InputError, closest, listing
 from chainrule.tables.reading import dates
 from chainrule.tables.reading.spelling import as_numbers, tidy
@@ -82,12 +83,8 @@ class Wishes:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Wishes:
-        """Return what `to_json` described."""
-        return cls(
-            tuple(record.get("numeric", ())),
-            tuple(record.get("categorical", ())),
-            dict(record.get("datetime", {})),
-        )
+        """Return what `to_json` described; ValueError if it is damaged."""
+        return records.make(cls, record)
 
 
 def names_in(text: str | None) -> tuple[str, ...]:

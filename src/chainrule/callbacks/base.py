@@ -1,4 +1,4 @@
-"""Who is told of training, and who may end it."""
+"""What a callback is, what it is told, and two of them."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ class Progress:
     seconds: float = 0.0
     """Wall time so far."""
     stop_reason: str = field(default="", repr=False)
+    """Why training is to end, if a callback said so."""
+    ended: str = ""
+    """Why training has ended, once it has, as in `History.stop_reason`; empty after an error."""
 
     @property
     def monitored(self) -> float:
@@ -140,7 +143,7 @@ class EarlyStopping(Callback):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up the state of a checkpoint."""
-        self.best, self.waited = state["best"], state["waited"]
+        self.best, self.waited = float(state["best"]), int(state["waited"])
 
 
 class PrintProgress(Callback):

@@ -1,0 +1,1 @@
+"""ONNX: to and from graphs of standard operators."""

@@ -1,0 +1,1 @@
+"""Python: a model as one file that needs NumPy and nothing else."""

@@ -1,0 +1,1 @@
+"""PyTorch: to and from a ``torch.nn.Sequential`` of linear layers and activations."""
