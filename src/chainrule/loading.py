@@ -13,6 +13,9 @@ from chainrule.interchange import sklearn, torch
 from chainrule.losses import Loss
 from chainrule.network import Network
 
+MODEL = "model.safetensors"
+"""The model in the folder of a run."""
+
 
 def load(path: str | os.PathLike[str], own: Iterable[Activation | Loss] = ()) -> Network:
     """Return the network of a file that `Network.save` wrote.
@@ -20,7 +23,7 @@ def load(path: str | os.PathLike[str], own: Iterable[Activation | Loss] = ()) ->
     Parameters
     ----------
     path : str or path
-        The file.
+        The file, or the folder of a run that `chainrule train` made.
     own : iterable of Activation and Loss, optional
         Functions that you defined yourself and the network uses; a file holds their names.
 
@@ -31,6 +34,9 @@ def load(path: str | os.PathLike[str], own: Iterable[Activation | Loss] = ()) ->
     FileFormatError
         If it is truncated, not a chainrule network, or of a newer version.
     """
+    inside = os.path.join(path, MODEL)
+    if os.path.isfile(inside):
+        path = inside
     architecture, parameters, extra = files.load(path, own)
     try:
         return Network.of(architecture, parameters, extra)

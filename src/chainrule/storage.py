@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import FileFormatError, InputError
+from chainrule.errors import FileFormatError, InputError, WriteError
 from chainrule.numerics import Array
 
 FORMAT_VERSION = 1
@@ -41,13 +41,13 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
         try:
             target.write_bytes(content)
         except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+            raise WriteError(f"cannot write {path}: {error.strerror or error}") from None
         return
     name = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
         handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {_reason(error, target.parent)}") from None
+        raise WriteError(f"cannot write {path}: {_reason(error, target.parent)}") from None
     try:
         with os.fdopen(handle, "wb") as file:
             if mode is not None:  # the permissions of what it replaces
@@ -57,7 +57,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(name, target)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {_reason(error, target)}") from None
+        raise WriteError(f"cannot write {path}: {_reason(error, target)}") from None
     finally:
         name.unlink(missing_ok=True)
 

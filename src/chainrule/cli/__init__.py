@@ -12,8 +12,14 @@ from typer.core import TyperGroup
 
 from chainrule import __version__
 from chainrule.cli import bench, check, diagnose, explain, info, predict, studio, train
-from chainrule.cli.console import INTERRUPTED, Failure
-from chainrule.errors import DivergenceError, FileFormatError, InputError, MissingExtraError
+from chainrule.cli.console import INTERRUPTED, Failure, Stopped
+from chainrule.errors import (
+    DivergenceError,
+    FileFormatError,
+    InputError,
+    MissingExtraError,
+    WriteError,
+)
 
 __all__ = ["app", "main"]
 
@@ -83,9 +89,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
     except (_Interrupted, KeyboardInterrupt):
         return _say_error("interrupted; nothing was saved", INTERRUPTED)
+    except Stopped as stopped:
+        return _say_error(str(stopped), INTERRUPTED)
     except BrokenPipeError:
         _discard_output()
         return 1
+    except WriteError as error:
+        return _say_error(str(error), 1)
     except (InputError, FileFormatError) as error:
         return _say_error(str(error), 2)
     except DivergenceError as error:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from chainrule.tables.columns import Column
-from chainrule.tables.preparing import Prepared, Preprocessing, load, prepare, save
+from chainrule.tables.preparing import (
+    Prepared,
+    Preprocessing,
+    load,
+    prepare,
+    save,
+    with_scores,
+)
 from chainrule.tables.reading import is_parquet, looks_like_values, parse, read, to_csv, write
 from chainrule.tables.targets import TASKS, Target, confusions, describe
 
 __all__ = [
     "TASKS", "Column", "Prepared", "Preprocessing", "Target", "confusions", "describe",
     "is_parquet", "load", "looks_like_values", "parse", "prepare", "read", "save", "to_csv",
-    "write",
+    "with_scores", "write",
 ]  # fmt: skip

@@ -171,8 +171,17 @@ class Bends(TransformerMixin, BaseEstimator):
         )  # fmt: skip
 
 
+def knots_for(n: int) -> int:
+    """Return how many knots `Bends` has for numbers with n rows."""
+    return int(np.clip(round(n**0.3), 4, 16))
+
+
 def encoder(
-    frame: pl.DataFrame, max_one_hot: int, classes: Array | None, seed: int
+    frame: pl.DataFrame,
+    max_one_hot: int,
+    classes: Array | None,
+    seed: int,
+    n_knots: int | None = None,
 ) -> ColumnTransformer:
     """Return an unfitted transformer for a table as `Columns` gives it.
 
@@ -186,6 +195,8 @@ def encoder(
         The target, where classes are predicted.
     seed : int
         Of the folds in which these statistics are taken, each for the others.
+    n_knots : int, optional
+        Of `Bends`, 0 for none; by default the number of rows decides.
     """
     text = [series.name for series in frame if series.dtype == pl.String]
     numbers = [name for name in frame.columns if name not in text]
@@ -194,7 +205,7 @@ def encoder(
     few = [name for name in text if name not in many]
     kind = "continuous" if classes is None else "auto"
     folds = KFold(_FOLDS, shuffle=True, random_state=seed)
-    n_knots = int(np.clip(round(len(frame) ** 0.3), 4, 16))
+    n_knots = knots_for(len(frame)) if n_knots is None else n_knots
     parts = [
         ("scaled", make_pipeline(SimpleImputer(strategy="median", add_indicator=True),
                                  SoftRobustScaler()), numbers),
@@ -205,7 +216,7 @@ def encoder(
                                     SoftRobustScaler()), many),
     ]  # fmt: skip
     transformer = ColumnTransformer(
-        [part for part in parts if part[2]],
+        [part for part in parts if part[2] and (n_knots or part[0] != "bends")],
         sparse_threshold=0,
         transformer_weights={"bends": BEND_WEIGHT},
         verbose_feature_names_out=False,

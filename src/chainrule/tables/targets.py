@@ -51,6 +51,11 @@ class Target:
         """The number of outputs of the network."""
         return len(self.classes) if self.is_classification else 1
 
+    @property
+    def spelled(self) -> list[str]:
+        """The classes as text."""
+        return [_spell(c) for c in self.classes]
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain lists, strings and numbers."""
         return asdict(self) | {"classes": list(self.classes)}
@@ -74,7 +79,10 @@ class Target:
         """
         if self.is_classification:
             number = {_spell(c): i for i, c in enumerate(self.classes)}
-            return np.array([number.get(_spell(v), -1) for v in series.to_list()], np.int64)
+            values = series.unique()
+            codes = [number.get(_spell(v), -1) for v in values.to_list()]
+            coded = series.replace_strict(values, codes, return_dtype=pl.Int64)
+            return coded.to_numpy()
         return (as_numbers(series, "number").to_numpy() - self.mean) / self.scale
 
     def decode(self, outputs: Array) -> pl.DataFrame:
