@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -29,6 +30,22 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     InputError
         If the folder does not exist or cannot be written to, or the disk is full.
     """
+    with atomically(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file to write that takes the place of the old one when all of it is written.
+
+    As `write_atomically`, for what is written piece by piece; after an exception nothing has
+    changed.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist or cannot be written to, or the disk is full.
+    """
     if not str(path):
         raise InputError("the name of the file to write is empty: name a file")
     # A link stays a link, and a pipe or a device is written to: neither may be replaced.
@@ -39,7 +56,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
         mode = None
     if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         try:
-            target.write_bytes(content)
+            with open(target, "wb") as device:
+                yield device
         except OSError as error:
             raise WriteError(f"cannot write {path}: {error.strerror or error}") from None
         return
@@ -52,7 +70,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             if mode is not None:  # the permissions of what it replaces
                 os.fchmod(handle, stat.S_IMODE(mode))
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, target)

@@ -32,7 +32,7 @@ def predict(
     from chainrule import tables
 
     if output is not None:
-        tables.is_parquet(output)  # refuses other endings before any work is done
+        tables.format_to_write(output)  # refuses other endings before any work is done
     net, preprocessing = tables.load(model)
     if preprocessing is None:
         found = _plain(net, tables.read(table))

@@ -211,7 +211,7 @@ def _given(net: Network, preprocessing: Preprocessing | None, x: Sequence[str]) 
             )
     buffer = io.StringIO()
     csv.writer(buffer).writerows([names, *lines])
-    frame = tables.parse(buffer.getvalue().encode(), "--x", text=preprocessing.text_columns)
+    frame = tables.parse(buffer.getvalue(), "--x", text=preprocessing.text_columns)
     return _encoded(preprocessing, frame)
 
 

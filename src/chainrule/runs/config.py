@@ -14,6 +14,7 @@ from chainrule import __version__, activations, losses, optimizers
 from chainrule.errors import InputError, require_choice
 from chainrule.optimizers import FULL_BATCH
 from chainrule.runs import toml
+from chainrule.tables import TASKS
 
 TUNED = ("hidden", "activation", "learning_rate", "batch_size", "dropout", "weight_decay")
 """What `tune` chooses, unless it was given."""
@@ -62,6 +63,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Check each setting, and those that exclude each other."""
+        if self.task is not None:
+            require_choice("--task", self.task, TASKS)
         activations.get(self.activation)
         if self.optimizer in FULL_BATCH:
             raise InputError(
