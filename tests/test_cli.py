@@ -135,20 +135,36 @@ def test_regression_from_parquet_to_parquet(run: Run, diabetes: str, tmp_path: P
 
 def test_options_reach_the_network(run: Run, iris: str) -> None:
     options = ["--hidden", "7,5", "--activation", "tanh", "--epochs", "3", "--batch-size", "9"]
+    options += ["-o", "model.safetensors"]
     code, out, _ = run("train", iris, "--target", "species", "--task", "classification", *options)
     assert code == 0
     assert "3 of 3 epochs" in out
     net = cr.load("model.safetensors")
     assert net.layer_sizes[1:] == (7, 5, 3)
     assert net.architecture.activations[0].name == "tanh"
-    assert run("train", iris, "--target", "species", "--hidden", "none")[0] == 0
-    assert cr.load("model.safetensors").layer_sizes[1:] == (3,)
+    assert (
+        run("train", iris, "--target", "species", "--hidden", "none", "-o", "l.safetensors")[0] == 0
+    )
+    assert cr.load("l.safetensors").layer_sizes[1:] == (3,)
 
 
 def test_the_same_seed_gives_the_same_model(run: Run, iris: str, tmp_path: Path) -> None:
     for name, seed in (("a", "5"), ("b", "5"), ("c", "6")):
-        run("train", iris, "--target", "species", "--epochs", "3", "--seed", seed, "-o", f"{name}.safetensors")
-    (a, table_a), (b, table_b), (c, table_c) = (tables.load(tmp_path / f"{name}.safetensors") for name in "abc")
+        run(
+            "train",
+            iris,
+            "--target",
+            "species",
+            "--epochs",
+            "3",
+            "--seed",
+            seed,
+            "-o",
+            f"{name}.safetensors",
+        )
+    (a, table_a), (b, table_b), (c, table_c) = (
+        tables.load(tmp_path / f"{name}.safetensors") for name in "abc"
+    )
     np.testing.assert_array_equal(a.parameters, b.parameters)
     assert table_a == table_b
     assert not np.array_equal(a.parameters, c.parameters)
@@ -248,7 +264,9 @@ def test_a_mistake_is_one_sentence(run: Run, tmp_path: Path, arguments: str, wor
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "report.html").touch()
     if arguments.startswith(("predict", "info")):
-        assert run("train", "t.csv", "--target", "y", "--epochs", "1", "-o", "m.safetensors")[0] == 0
+        assert (
+            run("train", "t.csv", "--target", "y", "--epochs", "1", "-o", "m.safetensors")[0] == 0
+        )
         saved = (tmp_path / "m.safetensors").read_bytes()
         (tmp_path / "cut").write_bytes(saved[: len(saved) // 2])
         # the header's length stays what it is, so that only the version is wrong
@@ -266,7 +284,9 @@ def test_a_mistake_is_one_sentence(run: Run, tmp_path: Path, arguments: str, wor
 def test_a_diverging_run_leaves_the_old_model_alone(run: Run, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(TABLE)
     (tmp_path / "m.safetensors").write_bytes(b"old")
-    code, _, err = run("train", "t.csv", "--target", "y", "--learning-rate", "1e30", "-o", "m.safetensors")
+    code, _, err = run(
+        "train", "t.csv", "--target", "y", "--learning-rate", "1e30", "-o", "m.safetensors"
+    )
     assert code == 1
     assert "diverged" in one_sentence(err)
     assert (tmp_path / "m.safetensors").read_bytes() == b"old"
@@ -299,7 +319,16 @@ def test_output_that_cannot_be_written_is_one_sentence() -> None:
 def test_ctrl_c_keeps_the_best_weights_and_saves_them(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(TABLE)
     # so many epochs, and so small steps that each is better than the last: it cannot end by itself
-    arguments = ["--target", "y", "--epochs", "10000000", "--learning-rate", "1e-7", "-o", "m.safetensors"]
+    arguments = [
+        "--target",
+        "y",
+        "--epochs",
+        "10000000",
+        "--learning-rate",
+        "1e-7",
+        "-o",
+        "m.safetensors",
+    ]
     with started(tmp_path, "train", "t.csv", *arguments) as process:
         assert process.stdout and process.stderr  # noqa: PT018
         for line in process.stdout:

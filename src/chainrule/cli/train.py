@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from datetime import datetime
+from datetime import datetime as clock
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chainrule.runs.config import Config
     from chainrule.runs.folder import Folder
 
+_COLUMNS = ("drop", "numeric", "categorical", "datetime")
 _ABOUT_TABLE, _ABOUT_NETWORK, _ABOUT_RUN = "The table", "The network", "The run"
 
 
@@ -37,8 +38,26 @@ def train(
         ),
     ] = None,
     drop: Annotated[
-        list[str] | None,
-        typer.Option(help="A column to leave out; may come again.", rich_help_panel=_ABOUT_TABLE),
+        str | None,
+        typer.Option(help="Columns to leave out: id,name.", rich_help_panel=_ABOUT_TABLE),
+    ] = None,
+    numeric: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns that are numbers, whatever else is in them.", rich_help_panel=_ABOUT_TABLE
+        ),
+    ] = None,
+    categorical: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns that are categories, even of numbers.", rich_help_panel=_ABOUT_TABLE
+        ),
+    ] = None,
+    datetime: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns that are dates: when, or when=%d.%m.%Y.", rich_help_panel=_ABOUT_TABLE
+        ),
     ] = None,
     validation: Annotated[
         str | None,
@@ -168,10 +187,11 @@ def train(
 def _options(given: dict[str, Any]) -> dict[str, Any]:
     """Return what was given as options, by the names of the settings."""
     from chainrule.runs import config as reading
+    from chainrule.tables import names_in
 
     hidden, limit = given.pop("hidden"), given.pop("time_limit")
     found = {
-        name: tuple(value) if isinstance(value, list) else value
+        name: names_in(value) if name in _COLUMNS else value
         for name, value in given.items()
         if name not in ("config", "output", "resume", "no_baselines", "table")
     }
@@ -197,8 +217,8 @@ def _settings(options: dict[str, Any], file: Path | None) -> Config:
 
     settings = (read(file) if file else {}) | options
     if not settings.get("tables"):
-        if "target" in settings:
-            name = settings["target"]
+        name = settings.get("target", digits.TARGET)
+        if name != digits.TARGET:
             raise InputError(
                 f"--target {name} needs a table: chainrule train TABLE --target {name}"
             )
@@ -221,7 +241,7 @@ def _place(config: Config, output: Path | None) -> tuple[Folder | None, Path]:
     if output is None and not config.tables:
         output = Path("digits.safetensors")
     if output is None:
-        now = datetime.now().strftime("%Y%m%d-%H%M%S")
+        now = clock.now().strftime("%Y%m%d-%H%M%S")
         output = folders.default_path(Path(config.tables[0]), now)
     if output.suffix == ".safetensors" or output.is_file():
         inputs = [Path(table) for table in config.tables if table != "-"]

@@ -11,7 +11,7 @@ import typer
 
 from chainrule.cli import digits
 from chainrule.cli.console import INTERRUPTED, Display, Stopped, facts, program, say
-from chainrule.errors import DivergenceError
+from chainrule.errors import DivergenceError, InputError
 
 if TYPE_CHECKING:
     import polars
@@ -90,19 +90,38 @@ def _trained(experiment: Experiment, folder: Folder | None) -> list[Network]:
 
 def _tables(config: Config) -> tuple[polars.DataFrame, polars.DataFrame | None]:
     """Return the table, and that of the held-out rows if it is one of its own."""
+    import polars as pl
+
     from chainrule import tables
 
     if not config.tables:
         frame = digits.table()
         say(f"data       scikit-learn's handwritten digits: {frame.height:,} of 8 x 8 pixels")
         return frame, None
-    frame = tables.read(config.tables[0])
-    say(f"data       {', '.join(config.tables)}: {frame.height:,} rows, {frame.width} columns")
+    table = tables.open_table(config.tables)
+    for note in table.notes:
+        say(f"note       {note}")
+    _require_columns(table.names, config)
+    frame, wishes = table.read(wishes=config.wishes, tell=lambda note: say(f"note       {note}"))
+    say(f"data       {table.name}: {frame.height:,} rows, {len(table.names)} columns")
     if not isinstance(config.validation, str):
         return frame, None
-    held = tables.read(config.validation)
+    words = [series.name for series in frame.iter_columns() if series.dtype == pl.String]
+    held, _ = tables.open_table(config.validation).read(frame.columns, words, wishes)
     say(f"held out   {config.validation}: {held.height:,} rows")
     return frame, held
+
+
+def _require_columns(names: Sequence[str], config: Config) -> None:
+    """Refuse, before the table is read, a target or a split by a column that it has not."""
+    from chainrule.tables.preparing import no_such_column
+
+    assert config.target is not None
+    for name, option in ((config.target, ""), (config.group, "group"), (config.time, "time")):
+        if name is not None and name not in names:
+            raise InputError(
+                (f"--{option}: " if option else "") + no_such_column(name, list(names))
+            )
 
 
 def _say_prepared(prepared: Prepared) -> None:

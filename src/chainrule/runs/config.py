@@ -14,7 +14,7 @@ from chainrule import __version__, activations, losses, optimizers
 from chainrule.errors import InputError, require_choice
 from chainrule.optimizers import FULL_BATCH
 from chainrule.runs import toml
-from chainrule.tables import TASKS
+from chainrule.tables import TASKS, Wishes
 
 TUNED = ("hidden", "activation", "learning_rate", "batch_size", "dropout", "weight_decay")
 """What `tune` chooses, unless it was given."""
@@ -32,6 +32,7 @@ class Config:
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     datetime: tuple[str, ...] = ()
+    """Names of columns, each alone or with how its dates are written: ``day=%d.%m.%Y``."""
     drop: tuple[str, ...] = ()
     validation: float | str = 0.2
     """The share of rows, or the file, that the score is of."""
@@ -118,6 +119,19 @@ class Config:
             raise InputError(f"the target {self.target!r} cannot also be that of --group or --time")
         if self.time_limit is not None and not 0 < self.time_limit < float("inf"):
             raise InputError(f"--time-limit must be above 0, but is {self.time_limit:g}")
+
+    @property
+    def wishes(self) -> Wishes:
+        """What is said of columns.
+
+        >>> Config(datetime=("when", "day=%d.%m.%Y")).wishes.datetime
+        {'when': '', 'day': '%d.%m.%Y'}
+        """
+        written: dict[str, str] = {}
+        for text in self.datetime:
+            name, _, way = text.rpartition("=")
+            written |= {name: way} if name and way.startswith("%") else {text: ""}
+        return Wishes(self.numeric, self.categorical, written, self.drop)
 
     def with_(self, **changes: Any) -> Config:
         """Return a copy with other settings."""

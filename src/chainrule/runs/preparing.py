@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from chainrule.errors import InputError, closest, listing
+from chainrule.errors import InputError
 from chainrule.numerics import Array
 from chainrule.runs import inputs
 from chainrule.runs.config import Config
@@ -82,8 +82,6 @@ def prepare(frame: pl.DataFrame, held: pl.DataFrame | None, config: Config) -> P
     frame, n_dropped, kept = _rows_with_target(frame, name)
     require_rows(frame, name)
     order = frame.columns
-    for column in config.drop:
-        _require_column(frame, column, "--drop")
     chosen = decide(frame[name], config.task)
     labels = chosen.encode(frame[name]) if chosen.is_classification else None
     by = splitter(frame, labels, config.group, config.time)
@@ -176,16 +174,14 @@ def _kinds(
     A column that is left out is dropped from the frame.
     """
     kinds: dict[str, str] = {}
-    left_out: dict[str, str] = {}
+    left_out = dict.fromkeys(config.drop, "asked for")
     summaries = []
     for name in frame.columns:
         series = frame[name][rest]
         if name == config.target:
             summaries.append(summarize(series, "target"))
             continue
-        if name in config.drop:
-            kind, why = "", "asked for"
-        elif name == config.group:
+        if name == config.group:
             kind, why = "", "it groups the rows"
         else:
             kind, why = kind_of(series)
@@ -201,11 +197,3 @@ def _kinds(
             f"there is no column to predict {config.target!r} from ({why or 'only the target'})"
         )
     return kinds, left_out, summaries
-
-
-def _require_column(frame: pl.DataFrame, name: str, option: str) -> None:
-    if name not in frame.columns:
-        raise InputError(
-            f"there is no column {name!r} for {option} in the table{closest(name, frame.columns)} "
-            f"(columns: {listing(frame.columns, most=12)})"
-        )
