@@ -50,3 +50,10 @@ def train(
     jobs: Sequence[tuple[Trainer, int, int, int, bool, int, Array]], threads: int
 ) -> list[tuple[float, float]]: ...
 def shuffle(order: Array, seed: int, epoch: int) -> None: ...
+def encode_columns(
+    columns: Sequence[
+        tuple[Array, float, float, float, float, float, Sequence[float], float, int, int, int]
+    ],
+    to: Array,
+    threads: int,
+) -> None: ...

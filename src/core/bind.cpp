@@ -11,6 +11,7 @@
 
 #include <thread>
 
+#include "columns.hpp"
 #include "evaluate.hpp"
 #include "trainer.hpp"
 
@@ -238,6 +239,35 @@ class PyTrainer {
     const SampleViews views_;
 };
 
+// Values, median, centers and scales of the number and of whether it is missing, knots and their
+// weight, and the places of the three kinds of inputs in a row: see columns.hpp.
+using ColumnParts = std::tuple<nb::object, double, double, double, double, double,
+                               std::vector<double>, double, long, long, long>;
+
+// Writes the inputs that are made of columns of numbers into rows of a table of float32.
+void encode_columns(const std::vector<ColumnParts>& parts, nb::handle to, int threads) {
+    const View inputs(to, true);
+    const Source rows = inputs.source();
+    float* first = inputs.data<float>(rows.rows * rows.columns);
+    std::vector<View> views;
+    std::vector<NumberColumn> columns;
+    for (const auto& [values, median, center, scale, center_missing, scale_missing, knots, weight,
+                      place, place_missing, place_bends] : parts) {
+        views.emplace_back(values);
+        columns.push_back({views.back().data<double>(rows.rows), median, center, scale,
+                           center_missing, scale_missing, knots, float(weight), place,
+                           place_missing, place_bends});
+        const long n_bends = knots.size();
+        require(n_bends == 0 || n_bends > 2, "bends have three knots or more");
+        require(place >= 0 && place < rows.columns && place_missing >= -1 &&
+                    place_missing < rows.columns && place_bends >= 0 &&
+                    place_bends + n_bends <= rows.columns,
+                "the inputs of a column must lie in the rows");
+    }
+    nb::gil_scoped_release unlocked;
+    encode(columns, rows.rows, first, rows.columns, threads);
+}
+
 // One epoch of each trainer: of a single one on all threads, of several each on one.
 using Job = std::tuple<PyTrainer*, long, long, long, bool, uint64_t, nb::object>;
 
@@ -347,6 +377,7 @@ NB_MODULE(_core, module) {
             t.read_state(slot, from);
         });
     module.def("train", &train);
+    module.def("encode_columns", &encode_columns);
 
     module.def("shuffle", [](nb::handle order, uint64_t seed, uint64_t epoch) {
         const View view(order, true);

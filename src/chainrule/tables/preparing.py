@@ -15,7 +15,7 @@ from chainrule import loading
 from chainrule.errors import FileFormatError, InputError, closest, listing
 from chainrule.network import Network
 from chainrule.numerics import Array
-from chainrule.tables.columns import Column, as_numbers, kind_of
+from chainrule.tables.columns import Column, as_numbers, encode, kind_of
 from chainrule.tables.reading import looks_like_values
 from chainrule.tables.targets import Target, decide
 
@@ -49,13 +49,15 @@ class Preprocessing:
         """The columns to read as text."""
         return [column.name for column in self.columns if column.kind == "category"]
 
-    def encode(self, frame: pl.DataFrame) -> tuple[Array, list[str]]:
+    def encode(self, frame: pl.DataFrame, n_rows_before: int = 0) -> tuple[Array, list[str]]:
         """Return the network's inputs for the rows of a table.
 
         Parameters
         ----------
         frame : polars.DataFrame of n rows
             Has the columns of training, in any order; more do no harm.
+        n_rows_before : int, default 0
+            Of the whole table, for messages that name a row.
 
         Returns
         -------
@@ -75,10 +77,7 @@ class Preprocessing:
                 hint = "; its first line is numbers: add a line with the column names above it"
             s = "s" if len(missing) > 1 else ""
             raise InputError(f"the table lacks the column{s} {listing(missing)}{hint}")
-        parts = [column.encode(frame[column.name]) for column in self.columns]
-        blocks = zip(*(encoded for encoded, _ in parts), strict=True)
-        X = np.concatenate([part for block in blocks for part in block], axis=1)
-        return X, [note for _, note in parts if note]
+        return encode(self.columns, frame, n_rows_before)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain lists, strings and numbers."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Sequence
 
 import polars as pl
@@ -130,12 +131,12 @@ def _format_of(place: Place) -> str:
             "truncated, or of another format; copy or export it again, or name the format with "
             "--format"
         )
-    if by_name in ("jsonl", "json") or place.ending in ("", ".txt") or by_name is None:
+    if by_name in ("jsonl", "json", None):
         start = next((b for block in text_blocks(place) if (b := block.lstrip())), b"")
         if start[:1] == b"{":
             return "jsonl"
-        if start[:1] == b"[":
-            return "json" if by_name in ("json", "jsonl") else "csv"
+        if re.match(rb"\[\s*[{\]]", start):
+            return "json"
         if by_name in ("json", "jsonl") and start:
             raise InputError(
                 f"{place.name} does not begin with {{ as a JSON object does: name its format with "

@@ -221,9 +221,12 @@ def _end_of_rows(buffer: bytes) -> int:
     That is the last end of a line with an even number of quotes before it.
     """
     cut = buffer.rfind(_NEWLINE) + 1
-    if buffer.count(_QUOTE, 0, cut) % 2 == 0:
-        return cut
-    return buffer.rfind(_NEWLINE, 0, buffer.rfind(_QUOTE, 0, cut)) + 1
+    n_quotes = buffer.count(_QUOTE, 0, cut)
+    while n_quotes % 2:
+        before = buffer.rfind(_NEWLINE, 0, buffer.rfind(_QUOTE, 0, cut)) + 1
+        n_quotes -= buffer.count(_QUOTE, before, cut)
+        cut = before
+    return cut
 
 
 def _end_of_rows_exactly(buffer: bytes, separator: str | None) -> int:

@@ -104,7 +104,8 @@ def _open(name: str) -> Place:
     except (OSError, ValueError) as error:  # a name that is too long, or has a null in it
         raise InputError(f"cannot read {name!r}: {getattr(error, 'strerror', error)}") from None
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        return _kept(name, file)  # a pipe, which can be read only once
+        with file:
+            return _kept(name, file)  # a pipe, which can be read only once
     return Place(name, file, _stamp(file))
 
 
