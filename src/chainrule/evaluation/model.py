@@ -11,6 +11,7 @@ import polars as pl
 from chainrule.network import Network
 from chainrule.numerics import Array
 from chainrule.tables import Column, Preprocessing
+from chainrule.tables.columns import places
 
 _STEP = 65_536
 """Rows predicted at once."""
@@ -42,30 +43,3 @@ class Model:
         return target.numbers(outputs)
 
     @functools.cached_property
-    def places(self) -> dict[str, Array]:
-        """The inputs that each column became, by its name."""
-        return places(self.preprocessing.columns)
-
-    def encoded(self, column: Column, series: pl.Series) -> Array:
-        """Return the inputs of one column, of shape (n, number of its inputs)."""
-        return np.concatenate(column.encode(series)[0], axis=1)
-
-
-def places(columns: tuple[Column, ...]) -> dict[str, Array]:
-    """Return which inputs of the network each column becomes, in the order of its blocks.
-
-    A network's inputs are the first blocks of all columns, then the second, and so on.
-
-    Examples
-    --------
-    >>> found = places((Column("a", "number", indicator=True), Column("b", "number")))
-    >>> {name: which.tolist() for name, which in found.items()}
-    {'a': [0, 2], 'b': [1]}
-    """
-    found: dict[str, list[int]] = {column.name: [] for column in columns}
-    n = 0
-    for block in zip(*(column.names for column in columns), strict=True):
-        for column, names in zip(columns, block, strict=True):
-            found[column.name] += range(n, n + len(names))
-            n += len(names)
-    return {name: np.array(which, np.intp) for name, which in found.items()}

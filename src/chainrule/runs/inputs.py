@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from chainrule.evaluation.model import places
 from chainrule.numerics import Array
 from chainrule.tables import Column, Target
-from chainrule.tables.columns import settled
+from chainrule.tables.columns import places, settled
 
 MOST_ONE_HOT = 40
 """Categories of a column with more are encoded by statistics of the target."""
@@ -70,13 +69,13 @@ def learn(
             found[name], crossed[name] = _learn_category(frame[name][rows], Y, classes, seed)
     columns = tuple(found[name] for name in kinds)
     where = places(columns)
-    X = np.empty((len(rows), sum(map(len, where.values()))), np.float32)
-    for column in columns:
+    X = np.empty((len(rows), sum(map(len, where))), np.float32)
+    for column, which in zip(columns, where, strict=True):
         series = frame.drop_in_place(column.name)[rows]
         if column.statistics:
-            X[:, where[column.name]] = crossed.pop(column.name)
+            X[:, which] = crossed.pop(column.name)
         else:
-            X[:, where[column.name]] = np.concatenate(column.encode(series)[0], axis=1)
+            X[:, which] = np.concatenate(column.encode(series)[0], axis=1)
     return columns, X
 
 
