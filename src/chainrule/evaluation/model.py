@@ -43,3 +43,14 @@ class Model:
         return target.numbers(outputs)
 
     @functools.cached_property
+    def places(self) -> dict[str, Array]:
+        """The inputs that each column became, by its name."""
+        columns = self.preprocessing.columns
+        return {
+            column.name: np.array(which, np.intp)
+            for column, which in zip(columns, places(columns), strict=True)
+        }
+
+    def encoded(self, column: Column, series: pl.Series) -> Array:
+        """Return the inputs of one column, of shape (n, number of its inputs)."""
+        return np.concatenate(column.encode(series)[0], axis=1)
