@@ -35,6 +35,20 @@ class Trial:
         return ", ".join(f"{name} {_spell(value)}" for name, value in self.settings.items())
 
 
+def require_optuna() -> None:
+    """Refuse to tune without Optuna, before anything is done for it.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        import optuna  # noqa: F401 - is it there?
+    except ImportError:
+        raise MissingExtraError("optuna", "tune", "--tune") from None
+
+
 Objective = Callable[[dict[str, Any], Callback], float]
 
 
@@ -82,11 +96,10 @@ def search(
     WriteError
         If the file cannot be read or written.
     """
-    try:
-        import optuna
-        from sqlalchemy.exc import SQLAlchemyError
-    except ImportError:
-        raise MissingExtraError("optuna", "tune", "--tune") from None
+    require_optuna()
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     states = optuna.trial.TrialState
     try:

@@ -46,7 +46,10 @@ def run(config: Config, folder: Folder | None, model: Path, resume: bool) -> Non
         Whether the folder has a run to go on with.
     """
     from chainrule.experiment import Experiment, Listener
+    from chainrule.tuning import require_optuna
 
+    if config.tune:
+        require_optuna()
     listener = Listener(say, _say_prepared, _say_trial, _display)
     experiment = Experiment(config, *_tables(config), folder, resume, listener)
     if folder is not None and not resume:

@@ -18,7 +18,7 @@ BUDGET = 50_000_000
 """Numbers, of 4 bytes, that a table may become more than its scaled columns."""
 _SAMPLE = 100_000
 """Rows that tell where the numbers of a column lie."""
-_CELLS = 4_000_000
+_CELLS = 1_000_000
 """Values of columns that are looked at together."""
 
 
