@@ -351,8 +351,9 @@ def test_what_the_user_says_of_columns_comes_first(tmp_path: Path) -> None:
     assert settled.datetime == {"d": "%d/%m/%Y"}
     assert Wishes.from_json(json.loads(json.dumps(settled.to_json()))).datetime == settled.datetime
     kinds = {"n": "number", "c": "category", "d": "date"}
-    (batch,) = open_table(tmp_path / "t.csv").batches(kinds, settled)
-    assert batch.rows() == [tuple(row) for row in frame.rows()]
+    ((batch, kept),) = open_table(tmp_path / "t.csv").batches(kinds, settled, ["c", "id"])
+    assert batch.rows() == frame.rows()
+    assert kept.rows() == [("007", "x"), ("8", "y")]
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ import pytest
 
 from chainrule.callbacks import Callback, Progress
 from chainrule.cli import main
-from chainrule.errors import DivergenceError, WriteError
+from chainrule.errors import DivergenceError
 from chainrule.runs.config import TUNED, Config
+from chainrule.storage import NotWrittenError
 from chainrule.tuning import search
 
 DEFAULTS = {name: getattr(Config(), name) for name in TUNED} | {"batch_size": 32}
@@ -104,7 +105,7 @@ def test_no_trial_begins_after_the_deadline_but_the_first(tmp_path: Path) -> Non
 
 def test_a_file_that_cannot_be_kept_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "t.db").write_bytes(b"no database " * 1000)
-    with pytest.raises(WriteError, match=r"cannot keep the trials in .*t\.db: file is not"):
+    with pytest.raises(NotWrittenError, match=r"cannot keep the trials in .*t\.db: file is not"):
         search(distance, TUNED, DEFAULTS, tmp_path / "t.db", 2)
 
 

@@ -57,6 +57,8 @@ class Experiment:
         The table; it is used up.
     held : polars.DataFrame, optional
         The file of ``--validation``.
+    wishes : Wishes, optional
+        How the table was read.
     folder : Folder, optional
         Where everything is written; without one, only what `save` is asked for.
     resume : bool, default False
@@ -70,6 +72,7 @@ class Experiment:
         config: Config,
         frame: pl.DataFrame,
         held: pl.DataFrame | None = None,
+        wishes: tables.Wishes | None = None,
         folder: Folder | None = None,
         resume: bool = False,
         listener: Listener | None = None,
@@ -77,7 +80,7 @@ class Experiment:
         self.started = time.perf_counter()
         self.folder, self.resume = folder, resume
         self.listener = listener or Listener()
-        self.prepared = prepare(frame, held, config)
+        self.prepared = prepare(frame, held, config, wishes)
         target = self.prepared.target
         self.config = config.with_(batch_size=config.batch_size or self._batch_size)
         self.metric = metrics.find(config.metric, target.task)

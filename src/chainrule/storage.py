@@ -13,11 +13,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from chainrule.errors import FileFormatError, InputError, WriteError
+from chainrule.errors import FileFormatError, InputError
 from chainrule.numerics import Array
 
 FORMAT_VERSION = 1
 _KEY = "chainrule"
+
+
+class NotWrittenError(InputError):
+    """A file cannot be written; what was there before is unchanged."""
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
@@ -27,7 +31,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
 
     Raises
     ------
-    InputError
+    NotWrittenError
         If the folder does not exist or cannot be written to, or the disk is full.
     """
     with atomically(path) as file:
@@ -43,7 +47,7 @@ def atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     Raises
     ------
-    InputError
+    NotWrittenError
         If the folder does not exist or cannot be written to, or the disk is full.
     """
     if not str(path):
@@ -59,13 +63,13 @@ def atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             with open(target, "wb") as device:
                 yield device
         except OSError as error:
-            raise WriteError(f"cannot write {path}: {error.strerror or error}") from None
+            raise NotWrittenError(f"cannot write {path}: {error.strerror or error}") from None
         return
     name = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
         handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except OSError as error:
-        raise WriteError(f"cannot write {path}: {_reason(error, target.parent)}") from None
+        raise NotWrittenError(f"cannot write {path}: {_reason(error, target.parent)}") from None
     try:
         with os.fdopen(handle, "wb") as file:
             if mode is not None:  # the permissions of what it replaces
@@ -75,7 +79,7 @@ def atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.replace(name, target)
     except OSError as error:
-        raise WriteError(f"cannot write {path}: {_reason(error, target)}") from None
+        raise NotWrittenError(f"cannot write {path}: {_reason(error, target)}") from None
     finally:
         name.unlink(missing_ok=True)
 

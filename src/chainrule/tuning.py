@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.callbacks import Callback, Progress
-from chainrule.errors import DivergenceError, MissingExtraError, WriteError
+from chainrule.errors import DivergenceError, MissingExtraError
+from chainrule.storage import NotWrittenError
 
 _WIDTHS = (16, 512)
 _STARTUP = 5
@@ -93,7 +94,7 @@ def search(
     ------
     MissingExtraError
         If Optuna is not installed.
-    WriteError
+    NotWrittenError
         If the file cannot be read or written.
     """
     require_optuna()
@@ -142,7 +143,7 @@ def search(
         return _ranked(done())
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise WriteError(f"cannot keep the trials in {storage}: {reason}") from None
+        raise NotWrittenError(f"cannot keep the trials in {storage}: {reason}") from None
 
 
 class _Pruning(Callback):

@@ -11,15 +11,15 @@ import typer
 from typer.core import TyperGroup
 
 from chainrule import __version__
-from chainrule.cli import bench, check, diagnose, explain, info, predict, studio, train
+from chainrule.cli import bench, check, diagnose, evaluate, explain, info, predict, studio, train
 from chainrule.cli.console import INTERRUPTED, Failure, Stopped
 from chainrule.errors import (
     DivergenceError,
     FileFormatError,
     InputError,
     MissingExtraError,
-    WriteError,
 )
+from chainrule.storage import NotWrittenError
 
 __all__ = ["app", "main"]
 
@@ -45,6 +45,7 @@ app = typer.Typer(
 )
 app.command()(train.train)
 app.command()(predict.predict)
+app.command()(evaluate.evaluate)
 app.command()(explain.explain)
 app.command()(check.check)
 app.command()(info.info)
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _discard_output()
         return 1
-    except WriteError as error:
+    except NotWrittenError as error:
         return _say_error(str(error), 1)
     except (InputError, FileFormatError) as error:
         return _say_error(str(error), 2)

@@ -129,8 +129,7 @@ def _from_table(
 ) -> tuple[Any, Any, str]:
     from chainrule import tables
 
-    text = preprocessing.text_columns if preprocessing else ()
-    frame = tables.read(data, text=text)
+    frame = preprocessing.read(data) if preprocessing else tables.read(data)
     chosen = _rows(rows, frame.height, n)
     frame = frame[chosen]
     s = "s" if len(chosen) > 1 else ""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chainrule.runs.folder import Folder
     from chainrule.runs.preparing import Prepared
     from chainrule.runs.results import Results
-    from chainrule.tables import Preprocessing, Target
+    from chainrule.tables import Preprocessing, Target, Wishes
     from chainrule.tuning import Trial
 
 _MOST_NOTES = 12
@@ -50,6 +50,8 @@ def run(config: Config, folder: Folder | None, model: Path, resume: bool) -> Non
 
     if config.tune:
         require_optuna()
+    if folder is None:  # nothing would show them
+        config = config.with_(baselines=False)
     listener = Listener(say, _say_prepared, _say_trial, _display)
     experiment = Experiment(config, *_tables(config), folder, resume, listener)
     if folder is not None and not resume:
@@ -91,8 +93,8 @@ def _trained(experiment: Experiment, folder: Folder | None) -> list[Network]:
     return nets
 
 
-def _tables(config: Config) -> tuple[polars.DataFrame, polars.DataFrame | None]:
-    """Return the table, and that of the held-out rows if it is one of its own."""
+def _tables(config: Config) -> tuple[polars.DataFrame, polars.DataFrame | None, Wishes]:
+    """Return the table, that of the held-out rows if there is one, and how both were read."""
     import polars as pl
 
     from chainrule import tables
@@ -100,7 +102,7 @@ def _tables(config: Config) -> tuple[polars.DataFrame, polars.DataFrame | None]:
     if not config.tables:
         frame = digits.table()
         say(f"data       scikit-learn's handwritten digits: {frame.height:,} of 8 x 8 pixels")
-        return frame, None
+        return frame, None, config.wishes
     table = tables.open_table(config.tables)
     for note in table.notes:
         say(f"note       {note}")
@@ -108,11 +110,11 @@ def _tables(config: Config) -> tuple[polars.DataFrame, polars.DataFrame | None]:
     frame, wishes = table.read(wishes=config.wishes, tell=lambda note: say(f"note       {note}"))
     say(f"data       {table.name}: {frame.height:,} rows, {len(table.names)} columns")
     if not isinstance(config.validation, str):
-        return frame, None
+        return frame, None, wishes
     words = [series.name for series in frame.iter_columns() if series.dtype == pl.String]
     held, _ = tables.open_table(config.validation).read(frame.columns, words, wishes)
     say(f"held out   {config.validation}: {held.height:,} rows")
-    return frame, held
+    return frame, held, wishes
 
 
 def _require_columns(names: Sequence[str], config: Config) -> None:

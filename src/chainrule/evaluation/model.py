@@ -12,6 +12,7 @@ from chainrule.network import Network
 from chainrule.numerics import Array
 from chainrule.tables import Column, Preprocessing
 from chainrule.tables.columns import places
+from chainrule.tables.inputs import encode
 
 _STEP = 65_536
 """Rows predicted at once."""
@@ -53,4 +54,4 @@ class Model:
 
     def encoded(self, column: Column, series: pl.Series) -> Array:
         """Return the inputs of one column, of shape (n, number of its inputs)."""
-        return np.concatenate(column.encode(series)[0], axis=1)
+        return encode([column], series.to_frame(column.name))[0]

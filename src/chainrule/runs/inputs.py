@@ -11,6 +11,7 @@ import polars as pl
 from chainrule.numerics import Array
 from chainrule.tables import Column, Target
 from chainrule.tables.columns import places, settled
+from chainrule.tables.inputs import encode
 
 MOST_ONE_HOT = 40
 """Categories of a column with more are encoded by statistics of the target."""
@@ -75,7 +76,7 @@ def learn(
         if column.statistics:
             X[:, which] = crossed.pop(column.name)
         else:
-            X[:, which] = np.concatenate(column.encode(series)[0], axis=1)
+            X[:, which] = encode([column], series.to_frame())[0]
     return columns, X
 
 
@@ -136,10 +137,11 @@ def _described(
     from chainrule.tables.describing import describe
     from chainrule.tables.encoding import encoder
 
-    encode = encoder(frame, MOST_ONE_HOT, classes, seed % 2**32, n_knots)
+    dates = [name for name, kind in kinds.items() if kind == "date"]
+    encoding = encoder(frame, MOST_ONE_HOT, classes, seed % 2**32, dates, n_knots)
     crossed = None
-    if any(name == "by_target" for name, *_ in encode.transformers):
-        crossed = encode.fit_transform(frame, Y)
+    if any(name == "by_target" for name, *_ in encoding.transformers):
+        crossed = encoding.fit_transform(frame, Y)
     else:
-        encode.fit(frame)
-    return {column.name: column for column in describe(kinds, encode)}, crossed
+        encoding.fit(frame)
+    return {column.name: column for column in describe(kinds, encoding)}, crossed

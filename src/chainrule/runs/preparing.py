@@ -16,7 +16,7 @@ from chainrule.runs.config import Config
 from chainrule.runs.learning import POSITIVE, Rows, kind_of_loss, require_loss
 from chainrule.runs.splitting import Splitter, splitter, watched_by_each
 from chainrule.runs.summary import Summary, summarize
-from chainrule.tables import Preprocessing, Target
+from chainrule.tables import Preprocessing, Target, Wishes, suspicions
 from chainrule.tables.columns import kind_of
 from chainrule.tables.preparing import no_such_column, require_finite, require_rows, scaled
 from chainrule.tables.targets import decide
@@ -60,7 +60,9 @@ class Prepared:
         return self.preprocessing.target
 
 
-def prepare(frame: pl.DataFrame, held: pl.DataFrame | None, config: Config) -> Prepared:
+def prepare(
+    frame: pl.DataFrame, held: pl.DataFrame | None, config: Config, wishes: Wishes | None = None
+) -> Prepared:
     """Settle the target, split the rows and encode the columns.
 
     Parameters
@@ -70,7 +72,9 @@ def prepare(frame: pl.DataFrame, held: pl.DataFrame | None, config: Config) -> P
     held : polars.DataFrame or None
         The file of ``--validation``.
     config : Config
-        With the target, the split, and what columns are to be.
+        With the target and the split.
+    wishes : Wishes, optional
+        How the table was read, which the model's file says too.
 
     Raises
     ------
@@ -96,12 +100,14 @@ def prepare(frame: pl.DataFrame, held: pl.DataFrame | None, config: Config) -> P
             raise InputError(f"{config.validation} has no row with a target {name!r}: fill it")
     chosen = _learned(chosen, frame[name][rest], config)
     encoded = chosen.encode(frame[name])
+    splits = [column for column in (config.group, config.time) if column is not None]
+    warnings = suspicions(frame.drop(splits), chosen)
     parts = _parts(by, rest, config, frame.width)
     order_of_rows = np.concatenate(parts[0])
     Y = encoded[order_of_rows]
     kinds, left_out, summaries = _kinds(frame, rest, config)
     columns, X = inputs.learn(frame, kinds, order_of_rows, Y, chosen, config.seed)
-    preprocessing = Preprocessing(columns, chosen, left_out)
+    preprocessing = Preprocessing(columns, chosen, left_out, wishes=wishes or config.wishes)
     X_held, notes = preprocessing.encode(held_frame)
     truth = chosen.encode(held_frame[name])
     if not chosen.is_classification:
@@ -113,6 +119,7 @@ def prepare(frame: pl.DataFrame, held: pl.DataFrame | None, config: Config) -> P
         how,
         n_dropped,
         sorted(summaries, key=lambda summary: order.index(summary.name)),
+        warnings,
     )
 
 

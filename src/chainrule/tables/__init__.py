@@ -20,11 +20,12 @@ from chainrule.tables.reading import (
     parse,
     read,
 )
+from chainrule.tables.suspicions import suspicions
 from chainrule.tables.targets import TASKS, Target, confusions, describe
 from chainrule.tables.writing import format_to_write, to_csv, write, write_all
 
 __all__ = [
     "TASKS", "Column", "Prepared", "Preprocessing", "Table", "Target", "Wishes", "confusions",
     "describe", "format_to_write", "load", "looks_like_values", "names_in", "open_table", "parse",
-    "prepare", "read", "save", "to_csv", "with_scores", "write", "write_all",
+    "prepare", "read", "save", "suspicions", "to_csv", "with_scores", "write", "write_all",
 ]  # fmt: skip

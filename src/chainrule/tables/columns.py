@@ -9,17 +9,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from chainrule import _core, engines
 from chainrule.errors import InputError
 from chainrule.numerics import Array
-from chainrule.tables.shapes import cycle, soft, used
+from chainrule.tables.shapes import used
 
 LARGEST = 1e150
 """Numbers beyond it have squares that overflow."""
 # Text of which nearly every value is different names the row and says nothing of others.
 _IDENTIFIER_SHARE, _IDENTIFIER_ROWS = 0.9, 10
 _MICROSECONDS_PER_DAY = 86_400e6
-_INPUTS_PER_THREAD = 100_000
 YEAR, WEEK, DAY = 365.2425, 7.0, 1.0
 
 
@@ -114,64 +112,11 @@ class Column:
         InputError
             If the values are of another kind than in training.
         """
+        from chainrule.tables.inputs import encode
+
         inputs, notes = encode([self], series.to_frame(self.name))
         ends = np.cumsum([len(names) for names in self.names])
         return np.split(inputs, ends[:-1], axis=1), "".join(notes)
-
-    def _into(self, values: pl.Series, to: Array, places: Sequence[int]) -> str:
-        """Write the inputs that are not made of numbers alone; see `encode`."""
-        n_missing = values.null_count()
-        if self.kind != "category":
-            turns = [cycle(_filled(values, self.median), *one) for one in self.cycles]
-            if turns:
-                to[:, places[-2 * len(turns) :]] = np.hstack(turns)
-            expected = self.indicator or not n_missing
-            return "" if expected else f"{self._unexpected(n_missing)}: filled with the median"
-        codes, note = self._codes(values)
-        if not self.statistics:
-            to[:, places] = 0
-            known = codes >= 0
-            to[known, np.asarray(places)[codes[known]]] = 1
-            return note
-        by_code = np.column_stack([self.statistics, self.unknown])  # code -1 is the last
-        scaled = (by_code.T - np.array(self.centers)) / np.array(self.scales)
-        to[:, places] = soft(scaled)[codes]
-        return note
-
-    def _codes(self, values: pl.Series) -> tuple[Array, str]:
-        """Return the number of each value's category, -1 for none, and what to know of it."""
-        numbers = np.arange(len(self.categories))
-        known = pl.Series(self.categories, dtype=pl.String)
-        codes = values.replace_strict(
-            known, numbers, default=-1, return_dtype=pl.Int64
-        ).to_numpy()  # fmt: skip
-        unseen = values.filter(pl.Series(codes < 0) & values.is_not_null())
-        if len(unseen):
-            return codes, (
-                f"{len(unseen)} of {len(values)} values of {self.name} in categories that "
-                f"training did not have, such as {unseen[0]!r}"
-            )
-        if values.null_count() and None not in self.categories:
-            return codes, self._unexpected(values.null_count())
-        return codes, ""
-
-    def _unexpected(self, n: int) -> str:
-        return f"{n} value{'s' if n > 1 else ''} of {self.name} missing, none in training"
-
-    def _numbers(self, values: pl.Series, places: Sequence[int]) -> tuple[Any, ...]:
-        """Return what the core makes inputs of numbers from."""
-        centers, scales = (*self.centers, 0.0)[:2], (*self.scales, 1.0)[:2]
-        knots = [float(knot) for knot in used(np.array(self.knots))]
-        rest = places[1 + self.indicator :]
-        return (
-            np.ascontiguousarray(values.to_numpy()), self.median, centers[0], scales[0],
-            centers[1], scales[1], knots, self.bend_weight, places[0],
-            places[1] if self.indicator else -1, rest[0] if knots else 0,
-        )  # fmt: skip
-
-
-def _filled(values: pl.Series, median: float) -> Array:
-    return values.fill_null(median).to_numpy()
 
 
 def cycle_names(name: str, period: float, harmonic: int) -> list[str]:
@@ -206,52 +151,13 @@ def places(columns: Sequence[Column]) -> list[list[int]]:
     return found
 
 
-def encode(
-    columns: Sequence[Column], frame: pl.DataFrame, n_rows_before: int = 0
-) -> tuple[Array, list[str]]:
-    """Return a network's inputs for the rows of a table.
-
-    Parameters
-    ----------
-    columns : sequence of Column
-        What each column of training became.
-    frame : polars.DataFrame of n rows
-        Has these columns.
-    n_rows_before : int, default 0
-        Of the whole table, for messages that name a row.
-
-    Returns
-    -------
-    array of shape (n, n_inputs), float32
-    list of str
-        What a user should know of it.
-
-    Raises
-    ------
-    InputError
-        If a column holds something else than in training.
-    """
-    where = places(columns)
-    to = np.empty((frame.height, sum(map(len, where))), np.float32)
-    notes, numbers = [], []
-    for column, its_places in zip(columns, where, strict=True):
-        values = settled(frame[column.name], column.kind, n_rows_before)
-        if column.kind != "category":
-            numbers.append(column._numbers(values, its_places))
-        notes.append(column._into(values, to, its_places))
-    if numbers and len(to):
-        threads = min(engines.threads.available(), 1 + to.size // _INPUTS_PER_THREAD)
-        _core.encode_columns(numbers, to, threads)
-    return to, [note for note in notes if note]
-
-
 def kind_of(series: pl.Series) -> tuple[str, str]:
     """Return what a column is, or ``""`` and why it is left out.
 
     Parameters
     ----------
     series : polars.Series
-        The values.
+        The values; of the type Categorical where the user calls them categories.
 
     Examples
     --------
@@ -270,10 +176,24 @@ def kind_of(series: pl.Series) -> tuple[str, str]:
         return "date", ""
     if series.dtype.is_numeric() or series.dtype == pl.Boolean:
         return "number", ""
-    if n_present >= _IDENTIFIER_ROWS and n_different > _IDENTIFIER_SHARE * n_present:
-        dates = "; dates must be like 2024-01-31" if _any_digits(series.cast(pl.String)) else ""
-        return "", f"it is text with {n_different} different values in {n_present} rows{dates}"
+    if series.dtype == pl.Categorical or n_present < _IDENTIFIER_ROWS:
+        return "category", ""
+    if n_different > _IDENTIFIER_SHARE * n_present:
+        return "", f"it is text with {n_different} different values in {n_present} rows" + (
+            _remedy(series.drop_nulls())
+        )
     return "category", ""
+
+
+def _remedy(text: pl.Series) -> str:
+    """Return what may be done with text that is different in nearly every row."""
+    if text.str.contains(r"^\d+[-/.]\d+[-/.]\d+").any():
+        return f"; --datetime {text.name} if these are dates"
+    if text.str.count_matches(r"\s+").mean() >= 2:  # type: ignore[operator]
+        return (
+            "; make columns of what matters in it, such as its length, or whether a word is in it"
+        )
+    return f"; --categorical {text.name} if these are categories all the same"
 
 
 def settled(series: pl.Series, kind: str, n_rows_before: int = 0) -> pl.Series:
@@ -330,7 +250,3 @@ def _require(fine: pl.Series, series: pl.Series, wanted: str, n_rows_before: int
             f"column {series.name!r} must hold {wanted}, but row {n_rows_before + row + 1} has "
             f"{series[row]!r}: correct it, or leave it empty"
         )
-
-
-def _any_digits(series: pl.Series) -> bool:
-    return bool(series.drop_nulls().str.contains(r"^\d+[-/.]\d+[-/.]\d+").any())

@@ -23,8 +23,8 @@ from chainrule.tables.reading.table import Part, Table
 from chainrule.tables.reading.wishes import Wishes, names_in
 
 __all__ = [
-    "FORMATS", "Table", "Wishes", "as_numbers", "looks_like_values", "names_in", "open_table",
-    "parse", "read",
+    "FORMATS", "Files", "Table", "Wishes", "as_numbers", "looks_like_values", "names_in",
+    "open_table", "parse", "read",
 ]  # fmt: skip
 
 FORMATS = ("csv", "tsv", "parquet", "arrow", "jsonl", "json", "excel")
@@ -39,9 +39,10 @@ _MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 _ZIP, _OLD_OFFICE = b"PK\3\4", b"\xd0\xcf\x11\xe0"
 
 
-def open_table(
-    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], kind: str | None = None
-) -> Table:
+Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def open_table(files: Files, kind: str | None = None) -> Table:
     """Open the files of a table, and read the names of its columns.
 
     Parameters
@@ -80,9 +81,7 @@ def open_table(
     return Table(tuple(parts), first.place.name + s)
 
 
-def read(
-    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], text: Collection[str] = ()
-) -> pl.DataFrame:
+def read(files: Files, text: Collection[str] = ()) -> pl.DataFrame:
     """Read a table; see `open_table` and `Table.read`."""
     return open_table(files).read(text=text)[0]
 

@@ -62,7 +62,7 @@ def found_out(values: pl.Series) -> str:
     return way
 
 
-def read(values: pl.Series, written: str) -> pl.Series:
+def read(values: pl.Series, written: str, n_rows_before: int = 0) -> pl.Series:
     """Return dates with times of day for values that are written in one way.
 
     Parameters
@@ -71,6 +71,8 @@ def read(values: pl.Series, written: str) -> pl.Series:
         Text or numbers; or dates, which stay what they are.
     written : str
         As `found_out` gives it.
+    n_rows_before : int, default 0
+        Of the whole table, for the message.
 
     Raises
     ------
@@ -90,8 +92,8 @@ def read(values: pl.Series, written: str) -> pl.Series:
     if wrong.any():
         row = int(wrong.arg_max() or 0)
         raise InputError(
-            f"column {values.name!r} must hold dates written as {written}, but row {row + 1} has "
-            f"{values[row]!r}: correct it, or leave it empty"
+            f"column {values.name!r} must hold dates written as {written}, but row "
+            f"{n_rows_before + row + 1} has {values[row]!r}: correct it, or leave it empty"
         )
     return found
 

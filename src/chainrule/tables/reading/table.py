@@ -114,9 +114,13 @@ class Table:
         return frame, replace(wishes, datetime=written)
 
     def batches(
-        self, kinds: Mapping[str, str], wishes: Wishes = _NO_WISHES
-    ) -> Iterator[pl.DataFrame]:
-        """Yield the columns that a model uses, a block of rows at a time.
+        self,
+        kinds: Mapping[str, str],
+        wishes: Wishes = _NO_WISHES,
+        keep: Sequence[str] = (),
+        tell: Callable[[str], None] = lambda note: None,
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """Yield the columns that a model uses, and those to hand on, a block of rows at a time.
 
         Each block is read as the kinds say, whatever other blocks hold; what is not of its kind
         stays text, for those who encode it to refuse.
@@ -124,14 +128,19 @@ class Table:
         Parameters
         ----------
         kinds : mapping
-            From the names of columns to ``"number"``, ``"date"``, ``"category"``, or ``"text"`` for
-            what is only handed on.
+            From the names of columns to ``"number"``, ``"date"`` or ``"category"``.
         wishes : Wishes, optional
             With which the model's table was read.
+        keep : sequence of str, optional
+            Columns that are handed on as they are: text of a CSV file, with what is missing null.
+        tell : callable, optional
+            Is given sentences that the user should know, at the end.
 
         Raises
         ------
-        InputError, FileFormatError
+        InputError
+            If there is no row, or as `read`.
+        FileFormatError
             As `read`.
         """
         numeric = {name: Numeric(name) for name in wishes.numeric}
@@ -139,21 +148,32 @@ class Table:
         types: dict[str, pl.DataType] = {
             name: floats
             for name, kind in kinds.items()
-            if kind == "number" and name not in wishes.numeric
+            if kind == "number" and name not in (*wishes.numeric, *keep)
         }
-        for frame, commas in self._frames(list(kinds), types):
+        n_rows = 0
+        for frame, commas in self._frames(list(dict.fromkeys((*kinds, *keep))), types):
             columns = []
-            for series in frame.iter_columns():
-                if series.name in numeric:
-                    numeric[series.name].decimal_commas = commas
-                    columns.append(numeric[series.name].read(series))
-                elif wishes.datetime.get(series.name):
-                    columns.append(as_datetimes(series, wishes.datetime[series.name])[0])
+            for name, kind in kinds.items():
+                series = frame[name]
+                if name in numeric:
+                    numeric[name].decimal_commas = commas
+                    columns.append(numeric[name].read(series))
+                elif wishes.datetime.get(name):
+                    columns.append(as_datetimes(series, wishes.datetime[name], n_rows)[0])
                 elif series.dtype == pl.String:
-                    columns.append(_as_kind(series, kinds[series.name], commas))
+                    columns.append(_as_kind(series, kind, commas))
                 else:
                     columns.append(series)
-            yield pl.DataFrame(columns)
+            kept = frame.select(keep)
+            if isinstance(self.parts[0], Csv):
+                kept = kept.select(tidy(series) for series in kept.iter_columns())
+            n_rows += frame.height
+            yield pl.DataFrame(columns), kept
+        if not n_rows:
+            raise InputError(f"{self.name} has column names but no rows: add rows of values")
+        for column in numeric.values():
+            if column.note:
+                tell(column.note)
 
     def _collect(
         self, names: list[str], as_text: Collection[str], wishes: Wishes

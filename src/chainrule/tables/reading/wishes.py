@@ -62,6 +62,16 @@ class Wishes:
                     )
                 seen[name] = kind
 
+    def among(self, names: Iterable[str]) -> Wishes:
+        """Return what is said of columns of these names."""
+        names = set(names)
+        return Wishes(
+            tuple(name for name in self.numeric if name in names),
+            tuple(name for name in self.categorical if name in names),
+            {name: written for name, written in self.datetime.items() if name in names},
+            tuple(name for name in self.drop if name in names),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return what a model must know to read its tables, as plain lists and strings."""
         return {
@@ -161,8 +171,8 @@ def as_categories(values: pl.Series) -> pl.Series:
     return text.cast(pl.Categorical)
 
 
-def as_datetimes(values: pl.Series, written: str) -> tuple[pl.Series, str]:
+def as_datetimes(values: pl.Series, written: str, n_rows_before: int = 0) -> tuple[pl.Series, str]:
     """Return a column of dates, and how they are written; see `dates.read`."""
     text = tidy(values) if values.dtype == pl.String else values
     written = written or dates.found_out(text)
-    return dates.read(text, written), written
+    return dates.read(text, written, n_rows_before), written
