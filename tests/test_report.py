@@ -74,8 +74,9 @@ def regression() -> Results:
 
 @pytest.fixture(scope="module")
 def classification() -> Results:
-    frame = numbers().with_columns(kind=pl.col("y").cut([-1, 1], labels=["low", "mid", "high"]))
-    return results(frame.with_columns(pl.col("kind").cast(pl.String)).drop("y"), "kind")
+    low = pl.when(pl.col("y") < -1).then(pl.lit("low"))
+    kind = low.when(pl.col("y") < 1).then(pl.lit("mid")).otherwise(pl.lit("high"))
+    return results(numbers().with_columns(kind=kind).drop("y"), "kind")
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +203,7 @@ def test_advice_follows_training(regression: Results) -> None:
 
 
 def test_suspicious_columns_are_in_the_report() -> None:
-    frame = numbers().with_row_index("id").with_columns(copy=pl.col("y") * 2 + 1)
+    frame = numbers(3000).with_row_index("id").with_columns(copy=pl.col("y") * 2 + 1)
     text = page.render(results(frame, "y", baselines=False))
     assert "column id numbers the rows" in text
     assert "column copy alone predicts y nearly perfectly" in text

@@ -25,7 +25,7 @@ def _warnings(r: Results) -> Iterator[str]:
 
 
 def _nothing_to_learn(r: Results) -> Iterator[str]:
-    if not r.naive.gain.low > 0 and not any(rival.gain.value < 0 for rival in r.rivals[1:]):
+    if not r.naive.gain.low > 0 and not any(rival.is_better for rival in r.rivals[1:]):
         yield (
             f"No model found anything: the columns may say nothing about "
             f"{r.prepared.target.name}. Add columns that could, or more rows."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -113,7 +114,7 @@ def _rivals(config: Config, prepared: Prepared, say: Callable[[str], None]) -> l
     if n_classes:
         return found
     return [
-        Baseline(b.name, b.what, b.predicted * target.scale + target.mean, b.n_rows, b.seconds)
+        replace(b, predicted=b.predicted.astype(np.float64) * target.scale + target.mean)
         for b in found
     ]
 
