@@ -199,7 +199,7 @@ def test_advice_follows_training(regression: Results) -> None:
     cut = history(regression, stop_reason="time limit")
     assert any("longer --time-limit" in step for step in advice.next_steps(cut))
     warned = replace(regression, prepared=replace(regression.prepared, warnings=["column q leaks"]))
-    assert advice.next_steps(warned)[0] == "column q leaks"
+    assert advice.next_steps(warned)[0] == "Column q leaks."
 
 
 def test_suspicious_columns_are_in_the_report() -> None:

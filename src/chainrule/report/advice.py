@@ -12,7 +12,7 @@ from chainrule.runs.learning import TIME_LIMIT
 from chainrule.runs.results import Results
 
 _FEW_ROWS, _MOST, _RARE = 200, 6, 0.1
-_MOST_FINDINGS = 2
+_MOST_FINDINGS, _MOST_WARNINGS = 2, 3
 
 
 def next_steps(r: Results) -> list[str]:
@@ -21,7 +21,8 @@ def next_steps(r: Results) -> list[str]:
 
 
 def _warnings(r: Results) -> Iterator[str]:
-    yield from r.prepared.warnings
+    for warning in r.prepared.warnings[:_MOST_WARNINGS]:
+        yield f"{warning[:1].upper()}{warning[1:]}."
 
 
 def _nothing_to_learn(r: Results) -> Iterator[str]:

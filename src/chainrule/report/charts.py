@@ -13,7 +13,7 @@ from chainrule.notebook.html import Markup, svg, text
 from chainrule.numerics import Array
 
 COLOURS = (POSITIVE, NEGATIVE, "#3fa34d", "#a66bbe")
-_WIDTH, _HEIGHT = 440.0, 296.0
+_WIDTH, _HEIGHT, _LEGEND = 440.0, 272.0, 24.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 426.0, 26.0, 232.0
 _MOST_LETTERS = 22
 
@@ -54,14 +54,16 @@ def scale(values: Array, start: float, end: float) -> Scale:
 def number(value: float) -> str:
     """Return a number in a few letters.
 
-    >>> number(1234567.0), number(0.25), number(-0.0)
-    ('1.23M', '0.25', '0')
+    >>> number(1234567.0), number(1950.0), number(0.25), number(-0.0)
+    ('1.23M', '1950', '0.25', '0')
     """
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size and abs(value) < 1e12:
             unit = 1e3 if letter == "k" else size
             return f"{value / unit:.3g}{letter}"
-    return f"{value + 0.0:.3g}" if value else "0"
+    if abs(value) >= 100:
+        return f"{value:.4g}"
+    return f"{value:.3g}" if value else "0"
 
 
 def short(words: str, most: int = _MOST_LETTERS) -> str:
@@ -137,9 +139,9 @@ def lines(
         if marks or len(points) == 1:
             parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="{colour}"/>'
                       for a, b in points]  # fmt: skip
-    return svg(
-        _WIDTH, _HEIGHT, title, [*parts, *(_legend(list(curves)) if len(curves) > 1 else [])]
-    )
+    if len(curves) == 1:
+        return svg(_WIDTH, _HEIGHT, title, parts)
+    return svg(_WIDTH, _HEIGHT + _LEGEND, title, [*parts, *_legend(list(curves))])
 
 
 def bars(
@@ -273,8 +275,8 @@ def _legend(names: Sequence[str]) -> list[str]:
     parts, step = [], (_RIGHT - _LEFT) / len(names)
     for i, (name, colour) in enumerate(zip(names, COLOURS, strict=False)):
         x = _LEFT + step * i
-        parts.append(_path([(x, _HEIGHT - 9), (x + 16, _HEIGHT - 9)], colour, 4))
-        parts.append(text(x + 21, _HEIGHT - 4, short(name, int(step / 7.5) - 3), "start"))
+        parts.append(_path([(x, _HEIGHT + 15), (x + 16, _HEIGHT + 15)], colour, 4))
+        parts.append(text(x + 21, _HEIGHT + 20, short(name, int(step / 7.5) - 3), "start"))
     return parts
 
 

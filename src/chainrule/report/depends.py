@@ -66,7 +66,7 @@ def _curve(r: Results, d: Dependence, ends: tuple[float, float]) -> Markup:
     if len(d.curves) == 1 and shares:
         caption = f"{d.column}, probability of {next(iter(d.curves))}"
     title = f"mean prediction by {d.column}"
-    if d.kind == "category" or None in d.values:
+    if d.kind == "category" or isinstance(d.values[0], bool):
         first = next(iter(d.curves.values()))
         names = ["missing" if v is None else str(v) for v in d.values]
         labels = [f"{v:.0%}" if shares else charts.number(v) for v in first]

@@ -66,7 +66,7 @@ def _about(r: Results) -> str:
     where = " and ".join(path.rpartition("/")[2] for path in r.config.tables) or "the digits"
     if target.is_classification:
         return f"A network that predicts {target.name} ({len(target.classes)} classes) from {where}"
-    return f"A network that predicts the number {target.name} from {where}"
+    return f"A network that predicts {target.name} from {where}"
 
 
 def _made(r: Results) -> list[Markup]:

@@ -56,10 +56,9 @@ def _has_range(dtype: pl.DataType) -> bool:
 
 
 def _numbers(present: pl.Series) -> tuple[str, tuple[int, ...]]:
-    low, middle, high = (
-        present.min(), present.quantile(0.5, "nearest") if present.dtype.is_temporal()
-        else present.median(), present.max(),
-    )  # fmt: skip
+    low, middle, high = present.min(), present.median(), present.max()
+    if present.dtype.is_temporal():
+        middle = present.sort()[len(present) // 2]
     values = present.to_physical().cast(pl.Float64).to_numpy()
     values = values[np.isfinite(values)]
     with np.errstate(all="ignore"):
@@ -79,7 +78,9 @@ def _categories(present: pl.Series) -> tuple[str, tuple[int, ...]]:
 
 
 def _spell(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e12 else f"{value:.4g}"
 
 
 def _short(text: str, most: int = 24) -> str:
