@@ -182,6 +182,7 @@ def test_standard_input_and_pipes(how: str, tmp_path: Path) -> None:
         (b"a\n1e400\n2\n", [(np.inf,), (2.0,)]),
         (b"a,b\n1,2\n3,4\n\n\n", [(1, 2), (3, 4)]),
         (b'"a,1";b\n1;2\n', [(1, 2)]),
+        (b"a\n1\n99999999999999999999\n", [(1.0,), (1e20,)]),
         (b",b\n1,2\n", [(1, 2)]),
     ],
 )
@@ -412,6 +413,33 @@ def test_any_text_comes_back(rows: list[tuple[str, ...]], size: int) -> None:
     finally:
         lines.BLOCK = before
     assert [tuple(v or "" for v in row) for row in found] == [(c, a) for a, _, c in rows]
+
+
+def test_large_tables_take_half_the_room_where_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    n = 500
+    frame = pl.DataFrame(
+        {
+            "x": rng.normal(100, 1, n),
+            "year": rng.normal(2e5, 1, n),
+            "huge": rng.normal(0, 1e38, n) * 10,
+            "n": rng.integers(-5, 5, n),
+            "wide": rng.integers(0, 2**40, n),
+            "gaps": [None] * n,
+        },
+        schema_overrides={"gaps": pl.Float64},
+    )
+    frame.write_parquet(tmp_path / "t.parquet")
+    assert read(tmp_path / "t.parquet").equals(frame)
+    monkeypatch.setattr("chainrule.tables.reading.table._MANY_ROWS", 100)
+    found = read(tmp_path / "t.parquet")
+    assert [str(dtype) for dtype in found.dtypes] == [
+        "Float32", "Float64", "Float64", "Int32", "Int64", "Float64",
+    ]  # fmt: skip
+    np.testing.assert_allclose(found["x"], frame["x"], atol=1e-4)
+    assert found["n"].to_list() == frame["n"].to_list()
 
 
 def test_ten_thousand_columns(tmp_path: Path) -> None:

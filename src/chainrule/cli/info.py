@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +15,7 @@ from chainrule.cli.training import score_facts
 from chainrule.errors import InputError, listing
 
 if TYPE_CHECKING:
-    from chainrule.tables import Column
+    from chainrule.tables import Column, Wishes
 
 
 def info(
@@ -74,11 +74,18 @@ def _installation() -> None:
 
 
 def _model(model: Path) -> None:
-    from chainrule import tables
+    from chainrule import storage, tables
 
     net, preprocessing = tables.load(model)
     say(net.summary())
+    size = model.stat().st_size
+    about = [
+        ("file", f"{size / 1e3:,.1f} kB, format {storage.FORMAT_VERSION}"),
+        *_training(net.extra.get("training")),
+    ]
     if preprocessing is None:
+        say()
+        facts(about)
         if net.feature_names:
             say(f"\ninputs: {listing(net.feature_names, most=20)}")
         say("\nIt was saved without a table: `chainrule predict` gives it numeric columns.")
@@ -90,10 +97,37 @@ def _model(model: Path) -> None:
         [
             ("target", f"{target.name}: {target.task}{classes}"),
             *score_facts(preprocessing),
+            *about,
             ("columns", "\n".join(_grouped(preprocessing.columns))),
             *(("left out", f"{name}: {why}") for name, why in preprocessing.left_out.items()),
+            *_wishes(preprocessing.wishes),
         ]
     )
+
+
+def _training(record: Any) -> list[tuple[str, str]]:
+    """Return what the file says of the training; nothing of what is not plain."""
+    if not isinstance(record, dict):
+        return []
+    said = [
+        f"{name.replace('_', ' ')} {_listed(value)}"
+        for name, value in record.items()
+        if isinstance(value, int | float | str | list)
+    ]
+    return [("training", "\n".join(said))] if said else []
+
+
+def _listed(value: int | float | str | list[Any]) -> str:
+    if isinstance(value, list):
+        return ", ".join(_listed(one) for one in value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _wishes(wishes: Wishes) -> list[tuple[str, str]]:
+    said = [f"{name}: numbers, words in it are missing values" for name in wishes.numeric]
+    said += [f"{name}: categories" for name in wishes.categorical]
+    said += [f"{name}: dates written as {written}" for name, written in wishes.datetime.items()]
+    return [("as told", "\n".join(said))] if said else []
 
 
 def _grouped(columns: tuple[Column, ...]) -> list[str]:
@@ -122,4 +156,9 @@ def _spell(column: Column) -> str:
         )
     missing = "; missing has an input of its own" if column.indicator else ""
     days = "date in days since 1970, " if column.kind == "date" else ""
-    return f"{days}median {column.centers[0]:.4g}, scale {column.scales[0]:.4g}{missing}"
+    bends = f", {len(column.knots)} bends" if column.knots else ""
+    turns = {1.0: "day", 7.0: "week"}
+    periods = dict.fromkeys(turns.get(period, "year") for period, _ in column.cycles)
+    cycles = f", cycles of the {' and the '.join(periods)}" if periods else ""
+    scaled = f"median {column.centers[0]:.4g}, scale {column.scales[0]:.4g}"
+    return f"{days}{scaled}{bends}{cycles}{missing}"

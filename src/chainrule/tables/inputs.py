@@ -10,7 +10,7 @@ import polars as pl
 
 from chainrule import _core, engines
 from chainrule.numerics import Array
-from chainrule.tables.columns import Column, places, settled
+from chainrule.tables.columns import LARGEST, Column, places, settled
 from chainrule.tables.shapes import cycle, soft, used
 from chainrule.tables.surprises import Surprises
 
@@ -75,13 +75,14 @@ class Inputs:
         self._one_hot: list[tuple[Array, Array]] = []
         self._statistics: list[tuple[Array, Array, list[int]]] = []
         for column, its_places in zip(columns, where, strict=True):
-            values = settled(frame[column.name], column.kind, surprises.n_rows)
+            series = frame[column.name]
             if column.kind == "category":
+                values = settled(series, column.kind)
                 self._add_category(column, _codes(column, values, surprises), its_places)
             else:
-                self._add_numbers(column, values, its_places)
-                if values.null_count() and not column.indicator:
-                    surprises.missing(column.name, values.null_count(), ": filled with the median")
+                self._add_numbers(column, _numbers(series, column, surprises), its_places)
+                if series.null_count() and not column.indicator:
+                    surprises.missing(column.name, series.null_count(), ": filled with the median")
         surprises.n_rows += frame.height
         self._n_rows = frame.height
 
@@ -116,17 +117,16 @@ class Inputs:
             to[:, its_places] = by_code[codes[rows]]
         return to
 
-    def _add_numbers(self, column: Column, values: pl.Series, its_places: list[int]) -> None:
+    def _add_numbers(self, column: Column, numbers: Array, its_places: list[int]) -> None:
         centers, scales = (*column.centers, 0.0)[:2], (*column.scales, 1.0)[:2]
         knots = [float(knot) for knot in used(np.array(column.knots))]
         rest = its_places[1 + column.indicator :]
-        numbers = np.ascontiguousarray(values.to_numpy())  # in which NaN is what is missing
         self._numbers.append((numbers, (
             column.median, centers[0], scales[0], centers[1], scales[1], knots,
             column.bend_weight, its_places[0], its_places[1] if column.indicator else -1,
             rest[0] if knots else 0,
         )))  # fmt: skip
-        days = values.fill_null(column.median).to_numpy() if column.cycles else numbers
+        days = np.where(np.isnan(numbers), column.median, numbers) if column.cycles else numbers
         for i, which in enumerate(column.cycles):
             first = len(its_places) - 2 * (len(column.cycles) - i)
             self._cycles.append((days, which, its_places[first : first + 2]))
@@ -138,6 +138,17 @@ class Inputs:
         by_code = np.column_stack([column.statistics, column.unknown])  # code -1 is the last
         scaled = (by_code.T - np.array(column.centers)) / np.array(column.scales)
         self._statistics.append((codes, soft(scaled), its_places))
+
+
+def _numbers(series: pl.Series, column: Column, surprises: Surprises) -> Array:
+    """Return a column as float64, in which NaN is what is missing."""
+    if series.dtype.is_numeric() and column.kind == "number":
+        # most columns are fine, and this tells sooner than polars does
+        values = np.ascontiguousarray(series.to_numpy(), np.float64)
+        if bool(((np.abs(values) < LARGEST) | np.isnan(values)).all()):
+            return values
+    settled_ones = settled(series, column.kind, surprises.n_rows)
+    return np.ascontiguousarray(settled_ones.to_numpy())
 
 
 def _codes(column: Column, values: pl.Series, surprises: Surprises) -> Array:

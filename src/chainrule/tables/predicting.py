@@ -122,7 +122,7 @@ class Predictor:
         classes = self._has_classes
         if self.probabilities and not classes:
             raise InputError(
-                "the model predicts numbers, which have no probabilities: drop --proba"
+                "the model predicts numbers, which have no probabilities: leave --proba out"
             )
         for name in keep:
             if name not in table.names:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -66,8 +68,12 @@ class Csv:
         _require_different(place, names)
         return cls(place, tuple(names), separator, tuple(unnamed))
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.names)}
+
     def frames(
-        self, columns: Sequence[str], types: Mapping[str, pl.DataType] | None = None
+        self, columns: Sequence[str], types: dict[str, Any] | None = None
     ) -> Iterator[pl.DataFrame]:
         """Yield some of the columns, a block of rows at a time, as text as it stands in the file.
 
@@ -75,9 +81,10 @@ class Csv:
         ----------
         columns : sequence of str
             Their names.
-        types : mapping, optional
+        types : dict, optional
             Types that columns probably have, which may change while the blocks come: a block has
-            either these types, and null for `MISSING`, or text throughout.
+            either these types, and null for `MISSING`, or text throughout. Where it says None, the
+            first rows tell whether they are numbers.
 
         Raises
         ------
@@ -95,16 +102,34 @@ class Csv:
             frame = None
             if self._is_regular(block):
                 if types:
+                    self._guess(block, types)
                     frame = self._frame(block, columns, types)
                 if frame is None:
                     frame = self._frame(block, columns, {})
             yield self._frame_exactly(block, n_lines, columns) if frame is None else frame
         self.place.require_unchanged()
 
+    def _guess(self, block: bytes, types: dict[str, Any]) -> None:
+        """Find types that are not known yet in the first rows of a block."""
+        unknown = [name for name, dtype in types.items() if dtype is None]
+        if not unknown:
+            return
+        try:
+            found = pl.read_csv(
+                block, has_header=False, separator=self.separator, n_rows=100,
+                null_values=list(_SPELLED_MISSING), glob=False,
+            ).dtypes  # fmt: skip
+        except pl.exceptions.PolarsError:
+            found = [pl.String()] * len(self.names)
+        for name in unknown:
+            types[name] = found[self._places[name]]
+            if types[name] not in (pl.Int64, pl.Float64):
+                del types[name]
+
     def scan(self, block: bytes, columns: Sequence[str], types: Mapping[str, Any]) -> pl.LazyFrame:
         """Return the plan that reads some columns of a block of rows."""
         # by numbers, because names may be anything
-        wanted = {str(self.names.index(name)): name for name in columns}
+        wanted = {str(self._places[name]): name for name in columns}
         schema = {str(i): types.get(name, pl.String) for i, name in enumerate(self.names)}
         scan = pl.scan_csv(
             block, has_header=False, schema=schema, separator=self.separator, glob=False,
@@ -135,7 +160,7 @@ class Csv:
         return _is_regular_with_quotes(block, self.separator.encode(), n_between)
 
     def _frame_exactly(self, block: bytes, n_lines: int, columns: Sequence[str]) -> pl.DataFrame:
-        places = [self.names.index(name) for name in columns]
+        places = [self._places[name] for name in columns]
         found: list[list[str]] = [[] for _ in places]
         line = n_lines + 1
         try:
@@ -276,7 +301,7 @@ def looks_like_values(names: Sequence[str]) -> bool:
 
 
 def _require_different(place: Place, names: Sequence[str]) -> None:
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    twice = [name for name, n in Counter(names).items() if n > 1]
     if twice and not looks_like_values(names):
         raise InputError(
             f"{place.name} has more than one column {listing(twice)}: give each its own name"

@@ -57,6 +57,8 @@ class Spelling:
         if self.read_again:
             return
         if text.dtype != pl.String:
+            if self.kind is None and text.null_count() < len(text):
+                self.kind = "integers" if text.dtype.is_integer() else "floats"
             self.parts.append(text)
             return
         if self.kind == "text":
