@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "columns.hpp"
-#include "evaluate.hpp"
+#include "gauss_newton.hpp"
 #include "trainer.hpp"
 
 namespace nb = nanobind;
@@ -131,6 +131,16 @@ class SampleViews {
 
     std::vector<View> views_;
 };
+
+double* require_data(const View& view, long n) {
+    double* data = view.data<double>(n);
+    require(data, "an array is missing");
+    return data;
+}
+void require_curvature(const NetworkSpec& spec, const SampleViews& samples) {
+    require(samples.samples.Y.data && spec.loss.has_curvature(),
+            "it takes targets and a loss with a curvature");
+}
 
 // Whether Ctrl-C was pressed: asked of Python in the thread that called, but not more often
 // than the asking costs, and told to its helpers.
@@ -361,6 +371,46 @@ NB_MODULE(_core, module) {
        nb::arg("weight") = nb::none(), nb::arg("threads") = 1, nb::arg("outputs") = nb::none(),
        nb::arg("by_parameters") = nb::none(), nb::arg("by_inputs") = nb::none(),
        nb::arg("jacobian") = nb::none());
+
+    module.def("normal_equations", [](const NetworkSpec& spec, nb::handle parameters,
+                                      nb::handle X, nb::handle Y, nb::handle weight, int threads,
+                                      nb::handle by_parameters, nb::handle matrix) {
+        const View theta(parameters), gradient(by_parameters, true), G(matrix, true);
+        const SampleViews samples(spec, X, Y, weight);
+        const long P = spec.parameters();
+        const double* from = require_data(theta, P);
+        double *to_gradient = require_data(gradient, P), *to_G = require_data(G, P * P);
+        require_curvature(spec, samples);
+        Signals signals;
+        double loss = 0;
+        {
+            nb::gil_scoped_release unlocked;
+            loss = normal_equations(spec, from, samples.samples, threads, to_gradient, to_G,
+                                    [&] { return signals(); });
+        }
+        signals.raise_if_pressed();
+        return loss;
+    }, nb::arg("network"), nb::arg("parameters"), nb::arg("X"), nb::arg("Y"),
+       nb::arg("weight").none(), nb::arg("threads"), nb::arg("by_parameters"), nb::arg("matrix"));
+
+    module.def("curvature_product", [](const NetworkSpec& spec, nb::handle parameters,
+                                       nb::handle vector, nb::handle X, nb::handle Y,
+                                       nb::handle weight, int threads, nb::handle product) {
+        const View theta(parameters), v(vector), result(product, true);
+        const SampleViews samples(spec, X, Y, weight);
+        const long P = spec.parameters();
+        const double *from = require_data(theta, P), *along = require_data(v, P);
+        double* to = require_data(result, P);
+        require_curvature(spec, samples);
+        Signals signals;
+        {
+            nb::gil_scoped_release unlocked;
+            curvature_product(spec, from, along, samples.samples, threads, to,
+                              [&] { return signals(); });
+        }
+        signals.raise_if_pressed();
+    }, nb::arg("network"), nb::arg("parameters"), nb::arg("vector"), nb::arg("X"), nb::arg("Y"),
+       nb::arg("weight").none(), nb::arg("threads"), nb::arg("product"));
 
     nb::class_<PyTrainer>(module, "Trainer")
         .def("__init__", [](PyTrainer* self, const NetworkSpec& spec, nb::handle parameters,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chainrule.cli.console import Failure, require_writable, say, warn
+from chainrule.cli.console import Failure, require_writable, say, warn, write
 
 
 def predict(
@@ -56,9 +55,9 @@ def predict(
     frames = predictor.frames(opened, tables.names_in(keep), warn)
     first = next(frames)
     if output is None:
-        sys.stdout.write(tables.to_csv(first))
+        write(tables.to_csv(first))
         for frame in frames:
-            sys.stdout.write(tables.to_csv(frame, header=False))
+            write(tables.to_csv(frame, header=False))
         return
     try:
         n_rows = tables.write_all(itertools.chain([first], frames), output)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import socket
 import sys
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from chainrule.errors import InputError, MissingExtraError
@@ -46,7 +46,6 @@ def serve(
         from nicegui.server import Server
     except ImportError:
         raise MissingExtraError("nicegui", "studio", "the studio") from None
-    from fastapi import Response
 
     from chainrule.studio import page
 
@@ -60,13 +59,6 @@ def serve(
             "has the address with its token can use the page",
             file=sys.stderr,
         )
-    font = resources.files("chainrule.studio").joinpath("assets/math.woff2").read_bytes()
-
-    @app.get(page.FONT)
-    def math_font() -> Response:
-        headers = {"cache-control": "public, max-age=86400"}
-        return Response(font, media_type="font/woff2", headers=headers)
-
     page.define(given)
     app.add_middleware(Guard, token=token)
 
@@ -77,11 +69,12 @@ def serve(
 
     app.on_startup(lambda: background_tasks.create(tell()))
     path = f"/?token={token}" if token else "/"
-    ui.run(
-        host=host, port=port, title="chainrule studio", dark=None, show=path if show else False,
-        reload=False, tailwind=False, show_welcome_message=False, favicon="∂",
-        uvicorn_logging_level="error", reconnect_timeout=3,
-    )  # fmt: skip
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end it
+        ui.run(
+            host=host, port=port, title="chainrule studio", dark=None, show=path if show else False,
+            reload=False, tailwind=False, show_welcome_message=False, favicon="∂",
+            uvicorn_logging_level="error", reconnect_timeout=3,
+        )  # fmt: skip
 
 
 def _port(host: str, wanted: int | None) -> int:

@@ -315,21 +315,32 @@ def load(path: str | os.PathLike[str]) -> tuple[Network, Preprocessing | None]:
         If it is not a network, damaged, or of a newer version.
     """
     net = loading.load(path)
+    return net, preprocessing_of(net, str(path))
+
+
+def preprocessing_of(net: Network, name: str) -> Preprocessing | None:
+    """Return the preprocessing that a loaded network brought; `name` is its file, for errors.
+
+    Raises
+    ------
+    FileFormatError
+        If it is damaged.
+    """
     record = net.extra.get(_KEY)
     if record is None:
-        return net, None
+        return None
     try:
         preprocessing = Preprocessing.from_json(record)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FileFormatError(
-            f"{path} has a damaged description of its table ({error!r}): train again"
+            f"{name} has a damaged description of its table ({error!r}): train again"
         ) from None
     if len(preprocessing.inputs) != net.layer_sizes[0]:
         raise FileFormatError(
-            f"{path} describes a table of {len(preprocessing.inputs)} inputs, but its network has "
+            f"{name} describes a table of {len(preprocessing.inputs)} inputs, but its network has "
             f"{net.layer_sizes[0]}: train again"
         )
-    return net, preprocessing
+    return preprocessing
 
 
 def no_such_column(target: str, names: list[str]) -> str:

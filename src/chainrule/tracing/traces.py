@@ -10,11 +10,11 @@ import numpy as np
 from chainrule import batches, equations, notation
 from chainrule.architecture import Parametrized
 from chainrule.cost import BatchCost
-from chainrule.counting import Tally, UncountedCost, plain
+from chainrule.counting import Tally, UncountedCost, paths_multiplications, plain
 from chainrule.errors import require_choice
 from chainrule.numerics import Array
 
-# Each takes some microseconds, only to be counted.
+# Each takes some microseconds, only to be counted: of more, the count is computed.
 _MOST_COUNTED_PATHS = 500
 
 
@@ -30,6 +30,11 @@ class Step(NamedTuple):
     value: Array
     multiplications: int
     """Spent since the step before."""
+
+    @property
+    def forward(self) -> bool:
+        """Whether it belongs to the forward pass."""
+        return self.symbol in ("phi", "rho", "C")
 
 
 @dataclass
@@ -53,13 +58,15 @@ class Trace:
     Y: Array
     """The targets, of shape (n_targets, n)."""
     steps: list[Step]
-    backward_multiplications: dict[str, int | None]
-    """Of the backward pass, in each form; None for `paths` where there are too many."""
+    backward_multiplications: dict[str, int]
+    """Of the backward pass, in each form."""
     layer_sizes: tuple[int, ...]
     activations: tuple[str, ...]
     loss_name: str
     weighted: bool
     """Whether the samples have weights in C."""
+    has_biases: bool
+    """Whether the network has any; if not, B is 0, and never changes."""
 
     @property
     def multiplications(self) -> int:
@@ -74,7 +81,7 @@ class Trace:
     def __str__(self) -> str:
         from chainrule.tracing import text
 
-        return text.plain(text.pages(self, 100))
+        return text.plain(text.Printer().trace(self))
 
     def _repr_html_(self) -> str:
         from chainrule.tracing import html
@@ -215,18 +222,20 @@ def trace(
         activations=tuple(a.name for a in architecture.activations),
         loss_name=architecture.loss.name,
         weighted=weight is not None,
+        has_biases=architecture.bias,
     )
 
 
 def _count(
     form: str, n: int, W: Any, B: Any, sigma: Any, x: Array, cost: BatchCost, tally: Tally
-) -> int | None:
+) -> int:
     """Return the multiplications of one backward pass: n times those of one sample."""
     sizes = [len(x), *(len(w) for w in W[1:])]
-    if form == "paths" and equations.count_paths(sizes) > _MOST_COUNTED_PATHS:
-        return None
     one = BatchCost(cost.loss, cost.activation, cost.Y[:1])
     q = equations.forward(W, B, sigma, x)
+    if form == "paths" and equations.count_paths(sizes) > _MOST_COUNTED_PATHS:
+        closed = one.lambda_(plain(q.rho[-1]), plain(q.phi[-1])) is not None
+        return n * paths_multiplications(sizes, not closed)
     before = tally.multiplications
     equations.BACKWARD[form](q, W, sigma, UncountedCost(one, tally))
     return n * (tally.multiplications - before)
