@@ -119,7 +119,7 @@ def test_rows_are_predicted_in_order_and_columns_by_name(run: Run, iris: str) ->
 
 
 def test_regression_from_parquet_to_parquet(run: Run, diabetes: str, tmp_path: Path) -> None:
-    code, out, _ = run("train", diabetes, "--target", "y")
+    code, out, _ = run("train", diabetes, "--target", "y", "-o", "model.safetensors")
     assert code == 0
     assert "regression: y has 214 different numbers" in out
     found = re.search(r"error +([\d.]+) root mean squared, in units of y \(([\d.]+) by", out)
@@ -135,20 +135,36 @@ def test_regression_from_parquet_to_parquet(run: Run, diabetes: str, tmp_path: P
 
 def test_options_reach_the_network(run: Run, iris: str) -> None:
     options = ["--hidden", "7,5", "--activation", "tanh", "--epochs", "3", "--batch-size", "9"]
+    options += ["-o", "model.safetensors"]
     code, out, _ = run("train", iris, "--target", "species", "--task", "classification", *options)
     assert code == 0
     assert "3 of 3 epochs" in out
     net = cr.load("model.safetensors")
     assert net.layer_sizes[1:] == (7, 5, 3)
     assert net.architecture.activations[0].name == "tanh"
-    assert run("train", iris, "--target", "species", "--hidden", "none")[0] == 0
-    assert cr.load("model.safetensors").layer_sizes[1:] == (3,)
+    assert (
+        run("train", iris, "--target", "species", "--hidden", "none", "-o", "l.safetensors")[0] == 0
+    )
+    assert cr.load("l.safetensors").layer_sizes[1:] == (3,)
 
 
 def test_the_same_seed_gives_the_same_model(run: Run, iris: str, tmp_path: Path) -> None:
     for name, seed in (("a", "5"), ("b", "5"), ("c", "6")):
-        run("train", iris, "--target", "species", "--epochs", "3", "--seed", seed, "-o", name)
-    (a, table_a), (b, table_b), (c, table_c) = (tables.load(tmp_path / name) for name in "abc")
+        run(
+            "train",
+            iris,
+            "--target",
+            "species",
+            "--epochs",
+            "3",
+            "--seed",
+            seed,
+            "-o",
+            f"{name}.safetensors",
+        )
+    (a, table_a), (b, table_b), (c, table_c) = (
+        tables.load(tmp_path / f"{name}.safetensors") for name in "abc"
+    )
     np.testing.assert_array_equal(a.parameters, b.parameters)
     assert table_a == table_b
     assert not np.array_equal(a.parameters, c.parameters)
@@ -172,8 +188,8 @@ def test_unseen_categories_are_counted_in_a_line(run: Run, tmp_path: Path) -> No
     rows = [f"{'abc'[i % 3]},{i % 3 * 1.5 + i % 2}" for i in range(60)]
     (tmp_path / "t.csv").write_text("c,y\n" + "\n".join(rows) + "\n")
     (tmp_path / "new.csv").write_text("c\na\nz\nz\n")
-    run("train", "t.csv", "--target", "y", "--task", "regression", "-o", "m")
-    code, out, err = run("predict", "m", "new.csv")
+    run("train", "t.csv", "--target", "y", "--task", "regression", "-o", "m.safetensors")
+    code, out, err = run("predict", "m.safetensors", "new.csv")
     assert code == 0
     assert (out.count("\n"), err.count("\n")) == (4, 1)
     assert "2 of 3 values of c" in err
@@ -213,23 +229,23 @@ TABLE = "a,b,c,y\n" + "".join(f"{i},{i % 7},{'xyz'[i % 3]},{i * 1.5}\n" for i in
         ("train t.csv --target y --task guess", "--task 'guess' is not known"),
         ("train t.csv --target c --task regression", "must hold numbers"),
         ("train t.csv --target y -o nowhere/m", "there is no folder nowhere"),
-        ("train t.csv --target y -o folder", "folder is a folder"),
+        ("train t.csv --target y -o run", "run holds a run already (report.html)"),
         ("train t.csv --target y -o t.csv", "is what is read"),
         ("train numbers.csv --target y", "first line is numbers"),
         ("train one.csv --target y", "has 1 row"),
         ("train same.csv --target y", "in every row"),
         ("train gone.csv --target y", "missing in every row"),
         ("predict t.csv t.csv", "not a whole safetensors file"),
-        ("predict m half.parquet", "not a whole Parquet file"),
-        ("predict m text.csv", "column 'b' must hold numbers, but row 2 has 'hello'"),
-        ("predict m lacks.csv", "lacks the columns a, c"),
-        ("predict m numbers.csv", "first line is numbers"),
-        ("predict m t.csv -o m", "is what is read"),
+        ("predict m.safetensors half.parquet", "not a whole Parquet file"),
+        ("predict m.safetensors text.csv", "column 'b' must hold numbers, but row 2 has 'hello'"),
+        ("predict m.safetensors lacks.csv", "lacks the columns a, c"),
+        ("predict m.safetensors numbers.csv", "first line is numbers"),
+        ("predict m.safetensors t.csv -o m.safetensors", "is what is read"),
         ("predict cut t.csv", "truncated"),
         ("info newer", "newer chainrule"),
         ("prove x", "SIZES must be whole numbers"),
         ("prove 3", "SIZES must name inputs and outputs"),
-        ("predict m", "table"),
+        ("predict m.safetensors", "table"),
         ("train --nonsense", "--nonsense"),
     ],
 )
@@ -245,10 +261,13 @@ def test_a_mistake_is_one_sentence(run: Run, tmp_path: Path, arguments: str, wor
         "half.parquet": "PAR1 and no more",
     }.items():
         (tmp_path / name).write_text(text)
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "report.html").touch()
     if arguments.startswith(("predict", "info")):
-        assert run("train", "t.csv", "--target", "y", "--epochs", "1", "-o", "m")[0] == 0
-        saved = (tmp_path / "m").read_bytes()
+        assert (
+            run("train", "t.csv", "--target", "y", "--epochs", "1", "-o", "m.safetensors")[0] == 0
+        )
+        saved = (tmp_path / "m.safetensors").read_bytes()
         (tmp_path / "cut").write_bytes(saved[: len(saved) // 2])
         # the header's length stays what it is, so that only the version is wrong
         (tmp_path / "newer").write_bytes(
@@ -264,27 +283,29 @@ def test_a_mistake_is_one_sentence(run: Run, tmp_path: Path, arguments: str, wor
 
 def test_a_diverging_run_leaves_the_old_model_alone(run: Run, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(TABLE)
-    (tmp_path / "m").write_bytes(b"old")
-    code, _, err = run("train", "t.csv", "--target", "y", "--learning-rate", "1e30", "-o", "m")
+    (tmp_path / "m.safetensors").write_bytes(b"old")
+    code, _, err = run(
+        "train", "t.csv", "--target", "y", "--learning-rate", "1e30", "-o", "m.safetensors"
+    )
     assert code == 1
     assert "diverged" in one_sentence(err)
-    assert (tmp_path / "m").read_bytes() == b"old"
+    assert (tmp_path / "m.safetensors").read_bytes() == b"old"
 
 
 def test_a_full_disk_is_a_failure_not_a_mistake(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "t.csv").write_text(TABLE)
-    (tmp_path / "m").write_bytes(b"old")
+    (tmp_path / "m.safetensors").write_bytes(b"old")
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    code, _, err = run("train", "t.csv", "--target", "y", "--epochs", "1", "-o", "m")
+    code, _, err = run("train", "t.csv", "--target", "y", "--epochs", "1", "-o", "m.safetensors")
     assert code == 1
     assert "No space left" in one_sentence(err)
-    assert (tmp_path / "m").read_bytes() == b"old"
+    assert (tmp_path / "m.safetensors").read_bytes() == b"old"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -298,7 +319,16 @@ def test_output_that_cannot_be_written_is_one_sentence() -> None:
 def test_ctrl_c_keeps_the_best_weights_and_saves_them(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(TABLE)
     # so many epochs, and so small steps that each is better than the last: it cannot end by itself
-    arguments = ["--target", "y", "--epochs", "10000000", "--learning-rate", "1e-7", "-o", "m"]
+    arguments = [
+        "--target",
+        "y",
+        "--epochs",
+        "10000000",
+        "--learning-rate",
+        "1e-7",
+        "-o",
+        "m.safetensors",
+    ]
     with started(tmp_path, "train", "t.csv", *arguments) as process:
         assert process.stdout and process.stderr  # noqa: PT018
         for line in process.stdout:
@@ -310,23 +340,23 @@ def test_ctrl_c_keeps_the_best_weights_and_saves_them(tmp_path: Path) -> None:
     assert err == ""
     assert len(re.findall(r"^interrupted after \d+ epochs", out, re.M)) == 1
     assert "R^2" in out
-    assert loading.load(tmp_path / "m").layer_sizes[-1] == 1
+    assert loading.load(tmp_path / "m.safetensors").layer_sizes[-1] == 1
 
 
 def test_ctrl_c_before_the_first_epoch_saves_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "t.csv").write_text(TABLE)
-    (tmp_path / "m").write_bytes(b"old")
+    (tmp_path / "m.safetensors").write_bytes(b"old")
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("chainrule.training.fit_many", interrupted)
-    code, _, err = run("train", "t.csv", "--target", "y", "-o", "m")
+    code, _, err = run("train", "t.csv", "--target", "y", "-o", "m.safetensors")
     assert code == 130
     assert "nothing was saved" in one_sentence(err)
-    assert (tmp_path / "m").read_bytes() == b"old"
+    assert (tmp_path / "m.safetensors").read_bytes() == b"old"
 
 
 def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
@@ -370,8 +400,8 @@ def test_info_of_a_model_and_of_the_installation(run: Run, iris: str) -> None:
     code, out, _ = run("info")
     assert code == 0
     assert all(words in out for words in (cr.__version__, "instruction set", "engines", "cores"))
-    run("train", iris, "--target", "species", "--epochs", "3", "-o", "m")
-    code, out, _ = run("info", "m")
+    run("train", iris, "--target", "species", "--epochs", "3", "-o", "m.safetensors")
+    code, out, _ = run("info", "m.safetensors")
     assert code == 0
     assert all(
         words in out for words in ("species: classification, classes setosa", "sl: median 5.")

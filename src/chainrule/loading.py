@@ -14,6 +14,9 @@ from chainrule.interchange.torch import reading as torch
 from chainrule.losses import Loss
 from chainrule.network import Network
 
+MODEL = "model.safetensors"
+"""The model in the folder of a run."""
+
 
 def load(path: str | os.PathLike[str], own: Iterable[Activation | Loss] = ()) -> Network:
     """Return the network of a file that `Network.save` wrote.
@@ -21,7 +24,7 @@ def load(path: str | os.PathLike[str], own: Iterable[Activation | Loss] = ()) ->
     Parameters
     ----------
     path : str or path
-        The file.
+        The file, or the folder of a run that `chainrule train` made.
     own : iterable of Activation and Loss, optional
         Functions that you defined yourself and the network uses; a file holds their names.
 
@@ -32,6 +35,9 @@ def load(path: str | os.PathLike[str], own: Iterable[Activation | Loss] = ()) ->
     FileFormatError
         If it is truncated, not a chainrule network, or of a newer version.
     """
+    inside = os.path.join(path, MODEL)
+    if os.path.isfile(inside):
+        path = inside
     architecture, parameters, extra = files.load(path, own)
     try:
         names = extra.get("feature_names")

@@ -23,7 +23,7 @@ from chainrule.cli import (
     studio,
     train,
 )
-from chainrule.cli.console import INTERRUPTED, Failure
+from chainrule.cli.console import INTERRUPTED, Failure, Stopped
 from chainrule.errors import (
     DivergenceError,
     FileFormatError,
@@ -31,6 +31,7 @@ from chainrule.errors import (
     MissingExtraError,
     VerificationError,
 )
+from chainrule.storage import NotWrittenError
 
 __all__ = ["app", "main"]
 
@@ -102,9 +103,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
     except (_Interrupted, KeyboardInterrupt):
         return _say_error("interrupted; nothing was saved", INTERRUPTED)
+    except Stopped as stopped:
+        return _say_error(str(stopped), INTERRUPTED)
     except BrokenPipeError:
         _discard_output()
         return 1
+    except NotWrittenError as error:
+        return _say_error(str(error), 1)
     except (InputError, FileFormatError) as error:
         return _say_error(str(error), 2)
     except DivergenceError as error:

@@ -26,6 +26,10 @@ class Failure(Exception):
     """What went wrong without the user having asked for something wrong: exit code 1."""
 
 
+class Stopped(Exception):
+    """Ctrl-C, with what was kept: exit code 130."""
+
+
 def say(text: str = "") -> None:
     """Print to standard output, at once, so that a pipe sees it when it happens."""
     print(sayable(text), flush=True)
@@ -113,12 +117,14 @@ class Display(Callback):
     score : callable
         Returns the validation score of the current weights as text. It costs a pass over the
         validation data, so it is called only for what is shown.
+    n_networks : int, default 1
+        How many are trained side by side, of which this shows the first.
     """
 
     only_looks = True
 
-    def __init__(self, score: Callable[[Progress], str]) -> None:
-        self.score = score
+    def __init__(self, score: Callable[[Progress], str], n_networks: int = 1) -> None:
+        self.score, self.n_networks = score, n_networks
         self.console = terminal()
         self.shown = self.shown_epoch = 0.0
 
@@ -127,7 +133,8 @@ class Display(Callback):
         from chainrule.network import Network
 
         net = Network.of(progress.architecture, progress.parameters)
-        say(f"network    {net!r}, {net.n_parameters:,} parameters\n")
+        several = f"; the first of {self.n_networks}" if self.n_networks > 1 else ""
+        say(f"network    {net!r}, {net.n_parameters:,} parameters{several}\n")
         if self.console:
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar

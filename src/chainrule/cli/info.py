@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chainrule.cli.console import facts, say
-from chainrule.cli.train import parse_sizes, score_facts
+from chainrule.cli.train import parse_sizes
+from chainrule.cli.training import score_facts
 from chainrule.errors import InputError, listing
 
 if TYPE_CHECKING:

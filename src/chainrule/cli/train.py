@@ -1,149 +1,289 @@
-"""`chainrule train`: from a table, or the handwritten digits, to a saved network."""
+"""`chainrule train`: from a table, or the handwritten digits, to a trained model."""
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
-import warnings
+from datetime import datetime as clock
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chainrule.cli.console import (
-    INTERRUPTED,
-    Display,
-    Failure,
-    facts,
-    program,
-    require_writable,
-    say,
-)
+from chainrule.cli import digits, training
+from chainrule.cli.console import program, require_writable
 from chainrule.errors import InputError
 
 if TYPE_CHECKING:
-    import polars
+    from chainrule.runs.config import Config
+    from chainrule.runs.folder import Folder
 
-    from chainrule.callbacks import Progress
-    from chainrule.numerics import Array
-    from chainrule.tables import Prepared, Preprocessing, Target
-
-_DIGIT = "digit"
-_OF_DIGITS = {
-    "hidden_layer_sizes": (256,), "dropout": 0.5, "max_iter": 60, "n_iter_no_change": 60,
-}  # fmt: skip
+_COLUMNS = ("drop", "numeric", "categorical", "datetime")
+_ABOUT_TABLE, _ABOUT_NETWORK, _ABOUT_RUN = "The table", "The network", "The run"
 
 
 def train(
     table: Annotated[
-        Path | None,
-        typer.Argument(help="A CSV or Parquet file; without one, scikit-learn's digits."),
+        list[str] | None,
+        typer.Argument(help="Files with a table; without one, scikit-learn's digits."),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(help="The column to predict.", rich_help_panel=_ABOUT_TABLE),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="classification or regression; else the target decides.",
+            rich_help_panel=_ABOUT_TABLE,
+        ),
+    ] = None,
+    drop: Annotated[
+        str | None,
+        typer.Option(help="Columns to leave out: id,name.", rich_help_panel=_ABOUT_TABLE),
+    ] = None,
+    numeric: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns that are numbers, whatever else is in them.", rich_help_panel=_ABOUT_TABLE
+        ),
+    ] = None,
+    categorical: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns that are categories, even of numbers.", rich_help_panel=_ABOUT_TABLE
+        ),
+    ] = None,
+    datetime: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns that are dates: when, or when=%d.%m.%Y.", rich_help_panel=_ABOUT_TABLE
+        ),
+    ] = None,
+    validation: Annotated[
+        str | None,
+        typer.Option(
+            help="The rows that the score is of: a share, 0.2, or a file.",
+            rich_help_panel=_ABOUT_TABLE,
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="A column whose rows are held out together.", rich_help_panel=_ABOUT_TABLE
+        ),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            help="A column that tells the later rows, which are held out.",
+            rich_help_panel=_ABOUT_TABLE,
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="accuracy, balanced_accuracy, f1, roc_auc or log_loss; rmse, mae, median_error "
+            "or r2.",
+            rich_help_panel=_ABOUT_TABLE,
+        ),
+    ] = None,
+    hidden: Annotated[
+        str | None,
+        typer.Option(
+            help="Units of the hidden layers, such as 64,64; or none.",
+            rich_help_panel=_ABOUT_NETWORK,
+        ),
+    ] = None,
+    activation: Annotated[
+        str | None,
+        typer.Option(help="Of the hidden layers: relu.", rich_help_panel=_ABOUT_NETWORK),
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(help="What training minimises.", rich_help_panel=_ABOUT_NETWORK),
+    ] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(help="How it does: adamw.", rich_help_panel=_ABOUT_NETWORK),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="The largest: 0.005.", rich_help_panel=_ABOUT_NETWORK)
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Rows in a step: 16, more for large tables.", rich_help_panel=_ABOUT_NETWORK
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="The most passes over the data: 50, digits 60.",
+            rich_help_panel=_ABOUT_NETWORK,
+        ),
+    ] = None,
+    ensemble: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="How many networks are averaged: 1.", rich_help_panel=_ABOUT_NETWORK
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
-            help="Where the model is saved: model.safetensors, or digits.safetensors.",
+            help="A folder for the run, named after the table and the time; or "
+            "NAME.safetensors, for the model alone.",
+            rich_help_panel=_ABOUT_RUN,
         ),
     ] = None,
-    hidden: Annotated[
-        str | None, typer.Option(help="Units of the hidden layers, such as 64,64; or none.")
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of the split and the weights: 0.", rich_help_panel=_ABOUT_RUN),
     ] = None,
-    activation: Annotated[str, typer.Option(help="Of the hidden layers.")] = "relu",
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="The most passes over the data: 50, digits 60.")
+    time_limit: Annotated[
+        str | None,
+        typer.Option(help="For training, such as 60s, 5m or 1h.", rich_help_panel=_ABOUT_RUN),
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="The largest: 0.005.")] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Rows in a step: 16, more for large tables.")
+    tune: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="How many trials look for better settings.", rich_help_panel=_ABOUT_RUN
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split and the weights.")] = 0,
-    task: Annotated[
-        str | None, typer.Option(help="classification or regression; else the target decides.")
+    no_baselines: Annotated[
+        bool,
+        typer.Option(
+            "--no-baselines",
+            help="Without a linear model and gradient boosting to compare with.",
+            rich_help_panel=_ABOUT_RUN,
+        ),
+    ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="A TOML file with these settings, such as that of an earlier run.",
+            rich_help_panel=_ABOUT_RUN,
+        ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the run in the folder -o.", rich_help_panel=_ABOUT_RUN
+        ),
+    ] = False,
 ) -> None:
-    """Train a network on a table, or on handwritten digits, and save it."""
-    sizes = None if hidden is None else parse_sizes(hidden, "--hidden", none_allowed=True)
-    if table is None and target is not None:
-        raise InputError(
-            f"--target {target} needs a table: chainrule train TABLE --target {target}"
-        )
-    if table is not None and target is None:
-        raise InputError(f"name the column to predict: {_command('train', table)} --target COLUMN")
-    if table is None and task == "regression":
-        raise InputError("the digits are classes: leave --task out, or name a table")
-    if learning_rate is not None and not 0 < learning_rate < float("inf"):
-        raise InputError(
-            f"learning_rate must be a number above 0, but is {learning_rate}: --learning-rate 0.001"
-        )
-    output = output or Path("model.safetensors" if table else "digits.safetensors")
-    require_writable(output, [table])
-    from chainrule import activations
-
-    activations.get(activation)
-    if table is None:
-        frame = _digits()
-        target = _DIGIT
-        say(f"data       scikit-learn's handwritten digits: {frame.height:,} of 8 x 8 pixels")
+    """Train a network on a table, or on handwritten digits, and say how good it is."""
+    options = _options(locals())
+    if resume:
+        training.run(*_resumed(options, config, output), resume=True)
     else:
-        frame = _read(table, task)
-        say(f"data       {table}: {frame.height:,} rows, {frame.width} columns")
-    assert target is not None
-    from chainrule import tables
+        settings = _settings(options, config)
+        training.run(settings, *_place(settings, output), resume=False)
 
-    prepared = tables.prepare(frame, target, task, seed)
-    _say_prepared(prepared)
-    given = {
-        "hidden_layer_sizes": sizes, "max_iter": epochs, "learning_rate_init": learning_rate,
-        "batch_size": batch_size,
-    }  # fmt: skip
-    chosen = {name: value for name, value in given.items() if value is not None}
-    settings: dict[str, Any] = {"activation": activation, "random_state": seed % 2**32}
-    if table is None:
-        settings |= _OF_DIGITS
-    perceptron, preprocessing = _fit(prepared, settings | chosen)
-    net, history = perceptron.network_, perceptron.history_
-    interrupted = history.stop_reason == "interrupted"
-    if interrupted and not history.epochs:
-        raise KeyboardInterrupt
-    if interrupted:
-        say(f"interrupted after {history.epochs} epochs: keeping the best weights so far")
-    outputs = net.predict(preprocessing.encode(prepared.test[0])[0])
-    scores = prepared.target.scores(outputs, prepared.test[1], prepared.train[1])
-    preprocessing = dataclasses.replace(preprocessing, scores=scores)
-    try:
-        tables.save(output, net, preprocessing)
-    except InputError as error:
-        # The place was checked before, so this is the disk's doing and not the user's.
-        raise Failure(str(error)) from None
-    test_table = _save_test_digits(frame[prepared.test_rows], output) if table is None else None
-    say()
-    facts(
-        [
-            *score_facts(preprocessing),
-            *_mistakes(prepared, outputs),
-            (
-                "training",
-                f"{history.seconds:.1f} s, {history.epochs} of {perceptron.max_iter} epochs, the "
-                f"best was {history.best_epoch}; {history.engine} engine",
-            ),
-            ("saved", f"{output}" + (f", the test digits in {test_table}" if test_table else "")),
-        ]
-    )
-    say()
-    say("Try next:")
-    if table is not None:
-        say(f"  {_command('predict', output, table)}")
-    elif test_table is not None:
-        say(f"  {_command('predict', output, test_table)}")
-    say(f"  {_command('info', output)}")
-    if table is None and test_table is not None:
-        say(f"  {_command('train', test_table)} --target {_DIGIT}")
-        say(f"  {_command('train')} YOUR.csv --target COLUMN")
-    if interrupted:
-        raise typer.Exit(INTERRUPTED)
+
+def _options(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what was given as options, by the names of the settings."""
+    from chainrule.runs import config as reading
+    from chainrule.tables import names_in
+
+    hidden, limit = given.pop("hidden"), given.pop("time_limit")
+    found = {
+        name: names_in(value) if name in _COLUMNS else value
+        for name, value in given.items()
+        if name not in ("config", "output", "resume", "no_baselines", "table")
+    }
+    found["tables"] = tuple(given["table"] or ())
+    if hidden is not None:
+        found["hidden"] = parse_sizes(hidden, "--hidden", none_allowed=True)
+    if limit is not None:
+        found["time_limit"] = reading.seconds(limit)
+    if given["validation"] is not None:
+        found["validation"] = reading.share_or_file(given["validation"])
+    if given["no_baselines"]:
+        found["baselines"] = False
+    return {
+        name: value
+        for name, value in found.items()
+        if value is not None and (value != () or (name == "hidden" and hidden is not None))
+    }
+
+
+def _settings(options: dict[str, Any], file: Path | None) -> Config:
+    """Return the settings of a new run, from options and a file."""
+    from chainrule.runs.config import TUNED, Config, read
+
+    settings = (read(file) if file else {}) | options
+    if not settings.get("tables"):
+        name = settings.get("target", digits.TARGET)
+        if name != digits.TARGET:
+            raise InputError(
+                f"--target {name} needs a table: chainrule train TABLE --target {name}"
+            )
+        if settings.get("task") == "regression":
+            raise InputError("the digits are classes: leave --task out, or name a table")
+        settings = {**digits.SETTINGS, **settings, "target": digits.TARGET}
+    elif "target" not in settings:
+        command = shlex.join([program(), "train", *settings["tables"]])
+        raise InputError(f"name the column to predict: {command} --target COLUMN")
+    if settings.get("tune") and "fixed" not in settings:
+        settings["fixed"] = tuple(name for name in TUNED if name in settings)
+    return Config(**settings)
+
+
+def _place(config: Config, output: Path | None) -> tuple[Folder | None, Path]:
+    """Return the folder of a run, None for a model alone, and where the model is saved."""
+    from chainrule.loading import MODEL
+    from chainrule.runs import folder as folders
+
+    if output is None and not config.tables:
+        output = Path("digits.safetensors")
+    if output is None:
+        now = clock.now().strftime("%Y%m%d-%H%M%S")
+        output = folders.default_path(Path(config.tables[0]), now)
+    if output.suffix == ".safetensors" or output.is_file():
+        inputs = [Path(table) for table in config.tables if table != "-"]
+        require_writable(output, inputs)
+        if config.tune:
+            raise InputError(
+                f"--tune keeps its trials in a folder, but -o {output} is a file: name a folder"
+            )
+        return None, output
+    if not output.parent.is_dir():
+        raise InputError(
+            f"cannot make {output}: there is no folder {output.parent}; create it first"
+        )
+    folder = folders.Folder(output)
+    folder.require_free()
+    require_writable(output / MODEL if output.is_dir() else output)
+    return folder, output / MODEL
+
+
+def _resumed(
+    options: dict[str, Any], file: Path | None, output: Path | None
+) -> tuple[Config, Folder, Path]:
+    """Return the settings, the folder and the model of a run to go on with."""
+    from chainrule.loading import MODEL
+    from chainrule.runs import folder as folders
+    from chainrule.runs import toml
+    from chainrule.runs.config import Config, read
+
+    if output is None:
+        raise InputError("--resume needs the folder of the run: chainrule train --resume -o FOLDER")
+    if file is not None:
+        raise InputError("--resume goes on with the settings of the run: leave --config out")
+    folder = folders.Folder(output)
+    settings = read(folder.require_unfinished())
+    for name, value in options.items():
+        if settings.get(name, getattr(Config(), name)) != value:
+            was = toml.dumps({name: settings.get(name, getattr(Config(), name))}) or "without it"
+            raise InputError(
+                f"the run in {output} was begun with {was}, which --resume cannot change: leave "
+                f"--{name.replace('_', '-')} out, or begin another run"
+            )
+    return Config(**settings), folder, output / MODEL
 
 
 def parse_sizes(text: str, option: str, none_allowed: bool = False) -> tuple[int, ...]:
@@ -168,144 +308,3 @@ def parse_sizes(text: str, option: str, none_allowed: bool = False) -> tuple[int
             f"is {text!r}"
         )
     return tuple(map(int, parts))
-
-
-def score_facts(preprocessing: Preprocessing) -> list[tuple[str, str]]:
-    """Return the scores of the held-out rows, each beside that of a naive prediction."""
-    scores, target = preprocessing.scores, preprocessing.target
-    if not scores:
-        return []
-    n = int(scores["rows"])
-    rows = f"on {n:,} held-out row{'s' if n > 1 else ''}"
-    if target.is_classification:
-        naive = f"{scores['naive_accuracy']:.1%} by always saying the most frequent"
-        return [("accuracy", f"{scores['accuracy']:.1%} {rows} ({naive})")]
-    error = (
-        "error",
-        f"{scores['rmse']:.4g} root mean squared, in units of {target.name} "
-        f"({scores['naive_rmse']:.4g} by always saying the mean)",
-    )
-    r2 = f"{scores['r2']:.3f} {rows}" if "r2" in scores else f"not defined {rows}"
-    return [("R^2", r2), error]
-
-
-def _read(table: Path, task: str | None) -> polars.DataFrame:
-    from chainrule import tables
-    from chainrule.errors import require_choice
-
-    if task is not None:
-        require_choice("--task", task, tables.TASKS)
-    return tables.read(table)
-
-
-def _digits() -> polars.DataFrame:
-    """Return the digits as a table."""
-    import polars as pl
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    names = [name.removesuffix(".0") for name in digits.feature_names]
-    frame = pl.DataFrame(digits.data.astype("uint8"), schema=names)
-    return frame.with_columns(pl.Series(_DIGIT, digits.target))
-
-
-def _say_prepared(prepared: Prepared) -> None:
-    target = prepared.target
-    if prepared.n_dropped:
-        s = "" if prepared.n_dropped == 1 else "s"
-        say(f"left out   {prepared.n_dropped:,} row{s} in which {target.name} is missing")
-    for name, reason in prepared.left_out.items():
-        say(f"left out   column {name}: {reason}")
-    say(f"task       {target.task}: {target.reason}" + _other_task(target))
-    parts = " / ".join(
-        f"{len(Y):,} {part}"
-        for part, (_, Y) in (
-            ("rows to train", prepared.train),
-            ("to stop early", prepared.validation),
-            ("to test", prepared.test),
-        )
-    )
-    say(f"split      {parts}")
-
-
-def _other_task(target: Target) -> str:
-    whole = target.is_classification and all(isinstance(c, int | float) for c in target.classes)
-    if not whole or target.name == _DIGIT or target.reason.startswith("asked for"):
-        return ""
-    return " (--task regression to predict a number)"
-
-
-def _fit(prepared: Prepared, settings: dict[str, Any]) -> tuple[Any, Preprocessing]:
-    """Return a fitted perceptron, and the preprocessing of its inputs."""
-    from chainrule.errors import DivergenceError
-    from chainrule.network import Network
-    from chainrule.tables.estimators import TableClassifier, TableRegressor
-
-    target = prepared.target
-    X, Y = prepared.validation
-    naive = prepared.train[1]
-    # a file holds one network, and a target that is only scaled
-    model: Any = TableClassifier(n_estimators=1, **settings)
-    if not target.is_classification:
-        model = TableRegressor(n_estimators=1, target_transform="scale", **settings)
-
-    def score(progress: Progress) -> str:
-        net = Network.of(progress.architecture, progress.parameters)
-        outputs = net.predict(model.pipeline_[:2].transform(X))
-        scores = target.scores(outputs, Y, naive)
-        if target.is_classification:
-            return f"accuracy {scores['accuracy']:.1%}"
-        return f"R^2 {scores['r2']:.3f}" if "r2" in scores else f"error {scores['rmse']:.4g}"
-
-    watched = {"validation_data": prepared.validation} if len(Y) else {}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model.set_callbacks(Display(score)).fit(*prepared.train, **watched)
-    network = model.pipeline_["network"]
-    perceptron = getattr(network, "regressor_", network)
-    reason = perceptron.history_.stop_reason
-    for warning in caught:
-        if reason == "diverged":
-            raise DivergenceError(str(warning.message))
-        if warning.category is UserWarning and reason != "interrupted":
-            say(f"note       {warning.message}")
-    return perceptron, prepared.described(model.pipeline_)
-
-
-def _mistakes(prepared: Prepared, outputs: Array) -> list[tuple[str, str]]:
-    from chainrule.tables import confusions
-
-    target = prepared.target
-    if not target.is_classification:
-        return []
-    chosen = target.probabilities(outputs).argmax(axis=1)
-    pairs = confusions(prepared.test[1], chosen, target.classes)
-    worst = [f"{true} taken for {mistaken}: {n}" for true, mistaken, n in pairs[:4]]
-    if len(pairs) > len(worst):
-        worst.append(f"others: {sum(n for *_, n in pairs[len(worst) :])}")
-    return [("mistakes", ", ".join(worst) or "none")]
-
-
-def _save_test_digits(frame: polars.DataFrame, output: Path) -> Path | None:
-    """Write the held-out digits beside the model, so that there is a table to predict.
-
-    None if there is a file of that name which is something else: it was not named by the user.
-    """
-    from chainrule import tables
-
-    path = output.with_name(f"{output.stem}-test.csv")
-    text = tables.to_csv(frame)
-    header = text.splitlines()[0].encode()
-    try:
-        if path.exists():
-            with open(path, "rb") as file:
-                if file.readline().rstrip() != header:
-                    return None
-        tables.write(frame, path)
-    except (OSError, InputError):
-        return None
-    return path
-
-
-def _command(name: str, *arguments: Path) -> str:
-    return shlex.join([program(), name, *map(str, arguments)])

@@ -10,6 +10,7 @@ from chainrule.tables.preparing import (
     prepare,
     preprocessing_of,
     save,
+    with_scores,
 )
 from chainrule.tables.reading import (
     Table,
@@ -27,5 +28,6 @@ from chainrule.tables.writing import format_to_write, to_csv, write, write_all
 __all__ = [
     "TASKS", "Column", "Prepared", "Preprocessing", "Table", "Target", "Wishes", "confusions",
     "describe", "format_to_write", "load", "looks_like_values", "names_in", "open_table", "parse",
-    "prepare", "preprocessing_of", "read", "save", "suspicions", "to_csv", "write", "write_all",
+    "prepare", "preprocessing_of", "read", "save", "suspicions", "to_csv", "with_scores", "write",
+    "write_all",
 ]  # fmt: skip

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from chainrule.numerics import Array
@@ -20,9 +22,13 @@ def describe_columns(pipeline: Pipeline) -> tuple[Column, ...]:
         Fitted, with the steps ``columns`` and ``encode``: that of a `TableClassifier` or
         `TableRegressor`.
     """
-    kinds = pipeline["columns"].kinds_
+    return describe(pipeline["columns"].kinds_, pipeline["encode"])
+
+
+def describe(kinds: Mapping[str, str], encode: ColumnTransformer) -> tuple[Column, ...]:
+    """Return what each column became, by the kinds of the columns and a fitted `encoder`."""
     found: dict[str, dict[str, Any]] = {}
-    for part, transformer, names in pipeline["encode"].transformers_:
+    for part, transformer, names in encode.transformers_:
         if part != "remainder":
             found |= _PARTS[part](transformer, names, found)
     return tuple(Column(name, kinds[name], **found[name]) for name in kinds)

@@ -174,6 +174,11 @@ class Bends(TransformerMixin, BaseEstimator):
         )  # fmt: skip
 
 
+def knots_for(n: int) -> int:
+    """Return how many knots `Bends` has for numbers with n rows."""
+    return int(np.clip(round(n**0.3), 4, 16))
+
+
 class Cycles(TransformerMixin, BaseEstimator):
     """Where in the year, the week and the day dates are: sines and cosines of the angle.
 
@@ -228,6 +233,7 @@ def encoder(
     classes: Array | None,
     seed: int,
     dates: Sequence[str] = (),
+    n_knots: int | None = None,
 ) -> ColumnTransformer:
     """Return an unfitted transformer for a table as `Columns` gives it.
 
@@ -243,6 +249,8 @@ def encoder(
         Of the folds in which these statistics are taken, each for the others.
     dates : sequence of str, optional
         The columns that are days since 1970.
+    n_knots : int, optional
+        Of `Bends`, 0 for none; by default the number of rows decides.
     """
     text = [series.name for series in frame if series.dtype == pl.String]
     numbers = [name for name in frame.columns if name not in text]
@@ -251,7 +259,7 @@ def encoder(
     few = [name for name in text if name not in many]
     kind = "continuous" if classes is None else "auto"
     folds = KFold(_FOLDS, shuffle=True, random_state=seed)
-    n_knots = int(np.clip(round(len(frame) ** 0.3), 4, 16))
+    n_knots = knots_for(len(frame)) if n_knots is None else n_knots
     parts = [
         ("scaled", make_pipeline(SimpleImputer(strategy="median", add_indicator=True),
                                  SoftRobustScaler()), numbers),
@@ -263,7 +271,7 @@ def encoder(
                                     SoftRobustScaler()), many),
     ]  # fmt: skip
     transformer = ColumnTransformer(
-        [part for part in parts if part[2]],
+        [part for part in parts if part[2] and (n_knots or part[0] != "bends")],
         sparse_threshold=0,
         transformer_weights={"bends": BEND_WEIGHT},
         verbose_feature_names_out=False,

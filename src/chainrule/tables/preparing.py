@@ -159,6 +159,25 @@ class Prepared:
         return Preprocessing(describe_columns(pipeline), self.target, self.left_out)
 
 
+def require_finite(frame: pl.DataFrame) -> None:
+    """Refuse a table with infinite numbers; the row of the first is named."""
+    for series in frame.iter_columns():
+        if series.dtype.is_float() and not series.is_finite().all():
+            as_numbers(series, "number")
+
+
+def require_rows(rows: pl.DataFrame, target: str) -> None:
+    """Refuse a table with too few rows that have a target, to train and to test."""
+    if rows.height == 0:
+        raise InputError(f"the target {target!r} is missing in every row: fill it, or name another")
+    if rows.height < FEWEST_ROWS:
+        s = "s" if rows.height > 1 else ""
+        raise InputError(
+            f"the table has {rows.height} row{s} with a target, but at least {FEWEST_ROWS} are "
+            "needed to train and test: add rows"
+        )
+
+
 def prepare(frame: pl.DataFrame, target: str, task: str | None = None, seed: int = 0) -> Prepared:
     """Split a table, and settle its target.
 
@@ -179,19 +198,10 @@ def prepare(frame: pl.DataFrame, target: str, task: str | None = None, seed: int
         If the target is not there or cannot be predicted, or there are too few rows.
     """
     if target not in frame.columns:
-        raise InputError(_no_such_column(target, frame.columns))
-    for series in frame.iter_columns():
-        if series.dtype.is_float():
-            as_numbers(series, "number")  # finite, or the row of the file is named
+        raise InputError(no_such_column(target, frame.columns))
+    require_finite(frame)
     rows = frame.drop_nulls(target)
-    if rows.height == 0:
-        raise InputError(f"the target {target!r} is missing in every row: fill it, or name another")
-    if rows.height < FEWEST_ROWS:
-        s = "s" if rows.height > 1 else ""
-        raise InputError(
-            f"the table has {rows.height} row{s} with a target, but at least {FEWEST_ROWS} are "
-            "needed to train and test: add rows"
-        )
+    require_rows(rows, target)
     y = rows[target]
     chosen = decide(y, task)
     labels = chosen.encode(y) if chosen.is_classification else None
@@ -202,7 +212,7 @@ def prepare(frame: pl.DataFrame, target: str, task: str | None = None, seed: int
         known = set(y[train].to_list())
         chosen = dataclasses.replace(chosen, classes=tuple(c for c in chosen.classes if c in known))
     else:
-        chosen = _scaled(chosen, y[train])
+        chosen = scaled(chosen, y[train])
     X, Y = rows.drop(target), chosen.encode(y)
     left_out = {name: why for name, (kind, why) in _kinds(X[train]).items() if not kind}
     if len(left_out) == X.width:
@@ -227,7 +237,14 @@ def _kinds(frame: pl.DataFrame) -> dict[str, tuple[str, str]]:
     return {series.name: kind_of(series) for series in frame}
 
 
-def _scaled(target: Target, y: pl.Series) -> Target:
+def scaled(target: Target, y: pl.Series) -> Target:
+    """Return the target with mean, scale and range of its values in training.
+
+    Raises
+    ------
+    InputError
+        If they are too large to compute with.
+    """
     numbers = y.cast(pl.Float64).to_numpy()
     with np.errstate(over="ignore"):
         mean, scale = float(numbers.mean()), float(numbers.std())
@@ -274,6 +291,11 @@ def split(n: int, labels: Array | None, share: float, seed: int) -> tuple[Array,
         random_state=seed % 2**32,
     )
     return np.sort(np.concatenate([large, alone])), np.sort(small)
+
+
+def with_scores(preprocessing: Preprocessing, scores: Mapping[str, float]) -> Preprocessing:
+    """Return a preprocessing that knows the scores of the held-out rows."""
+    return dataclasses.replace(preprocessing, scores=scores)
 
 
 def save(path: str | os.PathLike[str], net: Network, preprocessing: Preprocessing) -> None:
@@ -334,7 +356,8 @@ def preprocessing_of(net: Network, name: str) -> Preprocessing | None:
     return preprocessing
 
 
-def _no_such_column(target: str, names: list[str]) -> str:
+def no_such_column(target: str, names: list[str]) -> str:
+    """Return what to say where the target is no column of the table."""
     if looks_like_values(names):
         return (
             f"there is no column {target!r}: the first line is numbers ({listing(names)}), so the "

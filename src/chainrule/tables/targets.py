@@ -91,7 +91,10 @@ class Target:
         """
         if self.is_classification:
             number = {_spell(c): i for i, c in enumerate(self.classes)}
-            return np.array([number.get(_spell(v), -1) for v in series.to_list()], np.int64)
+            values = series.unique()
+            codes = [number.get(_spell(v), -1) for v in values.to_list()]
+            coded = series.replace_strict(values, codes, return_dtype=pl.Int64)
+            return coded.to_numpy()
         return (as_numbers(series, "number").to_numpy() - self.mean) / self.scale
 
     def decode(self, outputs: Array) -> pl.DataFrame:
