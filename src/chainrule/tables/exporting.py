@@ -10,8 +10,7 @@ import polars as pl
 from chainrule.interchange.models import Answer, Category, Model, Number, Rows, Table
 from chainrule.network import Network
 from chainrule.numerics import Array
-from chainrule.tables.columns import Column
-from chainrule.tables.inputs import places
+from chainrule.tables.columns import Column, places
 from chainrule.tables.preparing import Preprocessing
 from chainrule.tables.shapes import used
 from chainrule.tables.targets import Target
