@@ -62,6 +62,11 @@ class Proof:
         lines.append(f"{verdict} ({len(variables)} derivatives, {len(equations.BACKWARD)} forms)")
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        from chainrule.notebook import html
+
+        return html.preformatted(self.as_derivation())
+
     def as_derivation(self) -> str:
         """Return the proof equation by equation: for each layer one weight, bias and input.
 

@@ -46,11 +46,12 @@ def culprits(
 
 
 def _of_activation(L: int, activation: Activation, rho: Array, phi: Array) -> list[Culprit]:
-    h = _STEP * np.maximum(1, np.abs(rho))
+    # at a large rho too sigma bends within about 1, but rho has fewer digits after the point
+    h = _STEP * np.maximum(1, np.abs(rho)) ** (1 / 3)
     left = (phi - activation.sigma(rho - h)) / h
     right = (activation.sigma(rho + h) - phi) / h
     slope = activation.slope(rho, phi)
-    wrong = _worst(slope, left, right)
+    wrong = _worst(slope, left, right, (np.abs(rho * slope) + np.abs(phi)) / h)
     if wrong is None:
         return []
     detail = (
@@ -73,7 +74,7 @@ def _of_loss(cost: BatchCost, rho: Array, phi: Array) -> list[Culprit]:
             moved[place] += h
             outputs = cost.activation.sigma(moved.T).T if cost.folded is not None else moved
             quotient[place] = (cost.value(moved, outputs) - here) / h
-    wrong = _worst(given, left, right)
+    wrong = _worst(given, left, right, np.abs(here) / _STEP)
     if wrong is None:
         return []
     detail = (
@@ -83,11 +84,20 @@ def _of_loss(cost: BatchCost, rho: Array, phi: Array) -> list[Culprit]:
     return [Culprit(None, cost.loss.name, detail)]
 
 
-def _worst(given: Array, left: Array, right: Array) -> tuple[int, ...] | None:
-    """Return where a derivative is not between those of both sides; None if nowhere."""
-    slack = _TOLERANCE * np.maximum(np.abs(left), np.abs(right)).max()
+def _worst(
+    given: Array, left: Array, right: Array, digits: Array | float
+) -> tuple[int, ...] | None:
+    """Return where a derivative is not between those of both sides; None if nowhere.
+
+    The differences are uncertain by the last digits of what they were taken of, over the step.
+    """
+    finite = np.isfinite(left) & np.isfinite(right)
+    if not finite.any():
+        return None
+    slack = _TOLERANCE * np.maximum(np.abs(left), np.abs(right))[finite].max()
+    slack = slack + 10 * np.finfo(np.float64).eps * np.nan_to_num(digits)
     low, high = np.minimum(left, right) - slack, np.maximum(left, right) + slack
     off = np.maximum(low - given, given - high)
-    off = np.where(np.isfinite(left) & np.isfinite(right), np.nan_to_num(off, nan=np.inf), 0)
+    off = np.where(finite, np.nan_to_num(off, nan=np.inf), 0)
     worst = np.unravel_index(int(np.argmax(off)), off.shape)
     return tuple(int(i) for i in worst) if off[worst] > 0 else None
