@@ -149,7 +149,7 @@ class History:
             curves.losses({name: curve for name, curve in shown.items() if curve}),
             html.table(list(columns), [[f"{value:.4g}" for value in row] for row in rows]),
             html.paragraph(
-                f"{self.epochs} epochs in {self.seconds:.2f} s{ending}{best}; {self.optimizer}, "
+                f"{self.epochs} epoch{'s' if self.epochs > 1 else ''} in {self.seconds:.2f} s{ending}{best}; {self.optimizer}, "
                 f"batches of {self.batch_size}, {self.engine} engine"
             ),
         )
