@@ -198,10 +198,26 @@ def test_latex_of_a_tree_parses_to_the_same_tree(equation: derivation.Equation) 
 
 
 def test_sums_over_samples_are_written_where_there_are_several() -> None:
-    for n, wanted in ((1, "∂C/∂B³ = λ³"), (3, "∂C/∂B³ = ∑ᵢ (λ³)_*i")):
+    for n, wanted in ((1, "∂C/∂B³ = λ³"), (2, "∂C/∂B³ = ∑ᵢ (λ³)_*i")):
         t, _ = trace("identity", "squared_error", "lambda", n)
         (found,) = (s.latex for s in statements.statements(t) if s.step[1:3] == ("grad_B", 3))
         assert text.plain([layout.formula(parse(found)).lines[0]]) == wanted
+
+
+def test_sums_over_paths_are_over_samples_too_but_for_the_inputs() -> None:
+    for output, top in (("identity", "φ"), ("softmax", "ρ")):
+        for n, i in ((1, ""), (2, "∑ᵢ ")):
+            t, _ = trace(output, "squared_error", "paths", n)
+            found = {s.step[1:3]: s.latex for s in statements.statements(t)}
+            lines = [
+                text.plain([layout.formula(parse(found[place])).lines[0]])
+                for place in (("grad_B", 3), ("grad_W", 2), ("omega", 0))
+            ]
+            assert lines == [
+                f"∂C/∂B³ⱼ = {i}∂C/∂{top}³ⱼ ∂{top}³ⱼ/∂B³ⱼ",
+                f"∂C/∂W²ⱼₖ = {i}∑ₐ ∂C/∂{top}³ₐ ∂{top}³ₐ/∂φ²ⱼ ∂φ²ⱼ/∂W²ⱼₖ",
+                f"∂C/∂φ⁰ⱼ = ∑_abc ∂C/∂{top}³ₐ ∂{top}³ₐ/∂φ²_b ∂φ²_b/∂φ¹_c ∂φ¹_c/∂φ⁰ⱼ",
+            ]
 
 
 def test_deep_sums_over_paths_leave_out_what_the_derivation_leaves_out() -> None:

@@ -151,16 +151,18 @@ def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 1000) -> 
 
     def symbols(name: str, *shape: int) -> Array:
         array = np.empty(shape, object)
+        comma = "," if max(shape) > 9 else ""  # SymPy takes symbols of one name for the same
         for index in np.ndindex(*shape):
-            array[index] = sympy.Symbol(name + "_" + "".join(str(i + 1) for i in index), real=True)
+            place = comma.join(str(i + 1) for i in index)
+            array[index] = sympy.Symbol(f"{name}_{place}", real=True)
         return array
 
     l = len(sizes) - 1
     W = [None, *(symbols(f"W^{L}", sizes[L], sizes[L - 1]) for L in range(1, l + 1))]
     B = [None, *(symbols(f"B^{L}", sizes[L]) for L in range(1, l + 1))]
     sigma = [None, *(_unknown(sympy, L) for L in range(1, l + 1))]
-    X, Y = symbols("x", sizes[0], n_samples), symbols("y", n_samples, sizes[-1])
-    cost = BatchCost(losses.squared_error, identity, Y)
+    X, Y = symbols("x", sizes[0], n_samples), symbols("y", sizes[-1], n_samples)
+    cost = BatchCost(losses.squared_error, identity, Y.T)
 
     C, names = _cost_written_out(sympy, sizes, W, B, sigma, X, Y)
     ours = {
@@ -192,7 +194,7 @@ def prove(layer_sizes: Sequence[int], n_samples: int = 1, limit: int = 1000) -> 
 def _cost_written_out(
     sympy: Any, n: Sequence[int], W: Any, B: Any, sigma: Any, X: Array, Y: Array
 ) -> tuple[Any, dict[Any, Any]]:
-    """Return C = 1/(2n) sum_i sum_j (phi^l_j(x_i) - y_ij)^2, written with scalars and indices.
+    """Return C = 1/(2n) sum_i sum_j (phi^l_j(x_i) - y_ji)^2, written with scalars and indices.
 
     Not by `equations`, so that a mistake in its forward pass shows too. Also what stands for
     phi and sigma'(rho) in it, with their names.
@@ -208,7 +210,7 @@ def _cost_written_out(
                 place = f"{L}_{j}" + (f",{i + 1}" if X.shape[1] > 1 else "")
                 names[phi_j] = sympy.Symbol(f"phi^{place}")
                 names[sigma[L].prime(rho_j)] = sigma[L].prime(sympy.Symbol(f"rho^{place}"))
-        C += sum((phi[j] - Y[i, j]) ** 2 for j in range(n[-1]))
+        C += sum((phi[j] - Y[j, i]) ** 2 for j in range(n[-1]))
     return C / (2 * X.shape[1]), names
 
 
