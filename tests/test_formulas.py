@@ -147,7 +147,7 @@ def test_what_cross_entropies_are_is_said_in_words() -> None:
 def test_the_derivation_has_every_equation_in_its_order() -> None:
     equations = [equation for part in derivation.PARTS for equation in part.equations]
     numbers = [equation.number for equation in equations if equation.number]
-    assert numbers == ["A1", "A2", "A3", "B1", "B2", "B3"]
+    assert numbers == ["A1", "A2", "A3", "B1", "B2", "B3", "F1-F3", "D1", "D2", "D3"]
     lines = [
         text.plain([layout.formula(parse(f"{e.left} = {right}")).lines[0]])
         for e in equations
@@ -187,6 +187,16 @@ def test_the_derivation_has_every_equation_in_its_order() -> None:
         "∂C/∂B^L = λ^L",
         "∂C/∂W^L = (ω^L ∘ σᵥ'(ρ^L)) (φ^L−1)ᵀ",
         "∂C/∂W^L = λ^L (φ^L−1)ᵀ",
+        "ρ̇^L = W^L φ̇^L−1 + Ḃ^L + Ẇ^L φ^L−1",
+        "φ̇^L = ρ̇^L ∘ σᵥ'(ρ^L)",
+        "Ċ = ∑ ω^l ∘ φ̇^l",
+        "D = 1/(2n) ∑ᵢ ∑ₘ (φ̇^lₘ(xᵢ) − ẏᵢₘ)²",
+        "λ̇^Lₘ = ω̇^Lₘ ∘ σᵥ'(ρ^L)",
+        "λ^L = ω^L ∘ σᵥ'(ρ^L) + σᵥ''(ρ^L) ∘ ∑ₘ ω̇^Lₘ ∘ ρ̇^Lₘ",
+        "ω^L = (W^L+1)ᵀ λ^L+1",
+        "ω̇^Lₘ = (W^L+1)ᵀ λ̇^L+1ₘ",
+        "∂(C + D)/∂B^L = λ^L",
+        "∂(C + D)/∂W^L = λ^L (φ^L−1)ᵀ + ∑ₘ λ̇^Lₘ (φ̇^L−1ₘ)ᵀ",
     ]
 
 

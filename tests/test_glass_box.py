@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
+from hypothesis import given
+from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule import batches, equations, notation
+from chainrule import batches, counting, equations, notation
 from chainrule.cost import BatchCost
 from chainrule.tracing import (
     cells,
@@ -161,7 +163,7 @@ def test_the_counts_of_the_forms_are_counted() -> None:
             assert other.backward_multiplications[form] == sum(backward)
     wide = cr.Network([50, 50, 50])
     assert cr.trace(wide, np.zeros((1, 50)), np.zeros((1, 50))).backward_multiplications == {
-        "paths": None,
+        "paths": 50 + 2500 + 2500 * (2 + 50 * 3) + 125_000 * 3,
         "omega": 2 * 2 * 2500 + 3 * 100,
         "lambda": 2 * 2 * 2500 + 100,
     }
@@ -218,6 +220,20 @@ def test_indices_of_two_digits_are_told_apart() -> None:
     assert names == ["W¹₁₂,₃", "W¹₁,₂₃", "W¹₁₂"]
 
 
+@pytest.mark.parametrize("output", ["tanh", "softmax"])
+@given(sizes=st.lists(st.integers(1, 4), min_size=2, max_size=4))
+def test_the_paths_that_are_too_many_to_run_would_cost_what_is_said(
+    output: str, sizes: list[int]
+) -> None:
+    sizes = [*sizes, 2]
+    loss = "cross_entropy" if output == "softmax" else "squared_error"
+    net = cr.Network(sizes, "tanh", output, loss, dtype="float64")
+    x, y = np.ones((3, sizes[0])), np.full((3, 2), 0.5)
+    t = cr.trace(net, x, y, "paths")
+    backward = [s.multiplications for s in t.steps if s.symbol not in ("rho", "phi", "C")]
+    assert 3 * counting.paths_multiplications(sizes, output == "tanh") == sum(backward)
+
+
 def test_large_matrices_are_abbreviated_with_their_shape() -> None:
     net = cr.Network([300, 200, 10])
     t = cr.trace(net, np.arange(300.0)[None, :], np.zeros((1, 10)))
@@ -269,12 +285,13 @@ def letters(node: formulas.Node) -> set[str]:
             return letters(above) | letters(below)
         case formulas.Script(base, above, below, prime):
             scripts = [letters(part) for part in (above, below) if part]
-            return letters(base).union(*scripts, {"\N{PRIME}"} if prime else set())
+            return letters(base).union(*scripts, ["", "\N{PRIME}", "\N{DOUBLE PRIME}"][prime])
 
 
 def test_the_font_of_the_page_has_every_letter_of_its_formulas() -> None:
     """Browsers show single letters by those of mathematics, which most fonts lack."""
-    written = {e.statement for part in derivation.PARTS for e in part.equations}
+    equations_listed = [e for part in derivation.PARTS for e in part.equations]
+    written = {f"{e.left} = {right}" for e in equations_listed for right in e.right}
     for form, (output, loss) in itertools.product(FORMS, CASES):
         for n in (1, 3):
             t = trace(output, loss, form, n)
@@ -287,6 +304,9 @@ def test_the_font_of_the_page_has_every_letter_of_its_formulas() -> None:
     shown |= set(notation.UNICODE)  # the studio has a few more
     font = TTFont(BytesIO(base64.b64decode(html.styles().split("base64,")[1].split('"')[0])))
     for token in shown:
+        if token.startswith(r"\dot{"):
+            assert ord("\N{DOT ABOVE}") in font.getBestCmap()
+            token = token.removeprefix(r"\dot{").removesuffix("}")
         for letter in notation.UNICODE.get(token, token):
             italic = letter
             if letter == "h":

@@ -1,36 +1,28 @@
-"""The studio without a browser: its links, its training, its steps, its files."""
+"""The studio without a browser: its links, its training, what a tab works on."""
 
 from __future__ import annotations
 
-import html
-import json
 import re
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 
 import chainrule as cr
-from chainrule import tracing
+from chainrule import optimizers
 from chainrule.errors import InputError
-from chainrule.studio import datasets, pictures, predictions, proving, steps, workspace
+from chainrule.studio import datasets
 from chainrule.studio.session import Session, Settings
 from chainrule.studio.state import State
 from chainrule.studio.workspace import Given, Workspace
-
-
-def query(state: State) -> dict[str, str]:
-    from urllib.parse import parse_qsl, urlsplit
-
-    return dict(parse_qsl(urlsplit(state.link()).query))
+from tests.studio.spaces import opened, query
 
 
 def test_a_link_says_everything_that_is_chosen() -> None:
     state = State(
         room="step", data="blobs", target="a b&c", layers=((3, "relu"), (2, "gelu")), steps=7,
-        output="softmax", loss="cross_entropy", optimizer="momentum", learning_rate=0.003,
-        batch_size=8, seed=5, sample=4, form="paths", at=9,
+        output="softmax", loss="cross_entropy", optimizer="momentum", learning_rate=0.0123456789,
+        batch_size=8, seed=5, sample=4, form="paths", at=9, taken=((3, 4), (7, 0)),
     )  # fmt: skip
     assert State.of(query(state)) == state
     assert State.of({}) == State()
@@ -41,14 +33,19 @@ def test_a_link_says_everything_that_is_chosen() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
+        ("learning_rate", "1e300", "a number from 1e-09 to 1e+06"),
         ("room", "kitchen", "room 'kitchen' is not known"),
         ("layers", "3.tan", "did you mean 'tanh'"),
         ("layers", "-", "activation '' is not known"),
+        ("layers", "3.softmax", "activation 'softmax' is not known"),
         ("layers", "100000.tanh", "from 1 to 512"),
         ("layers", "-".join(["2.tanh"] * 9), "may have 8 hidden layers"),
-        ("learning_rate", "-1", "a number above 0"),
-        ("learning_rate", "nan", "a number above 0"),
+        ("learning_rate", "-1", "a number from 1e-09 to 1e+06"),
+        ("learning_rate", "nan", "a number from 1e-09 to 1e+06"),
         ("steps", "1e3", "a whole number from 0"),
+        ("taken", "5.3-4.3", "in the order in which"),
+        ("taken", "5.x", "a whole number from 0"),
+        ("taken", "-".join(["1.1"] * 201), "may have 200 steps"),
         ("seed", "-1", "a whole number from 0"),
         ("target", "x" * 201, "at most 200"),
     ],
@@ -83,7 +80,7 @@ def test_steps_give_the_same_weights_however_they_are_asked_for() -> None:
     assert first.losses == pytest.approx(second.losses, rel=1e-12)
 
 
-@pytest.mark.parametrize("optimizer", ["gradient_descent", "adam", "rprop"])
+@pytest.mark.parametrize("optimizer", list(optimizers.NAMED))
 def test_a_session_trains_as_fit_does(optimizer: str) -> None:
     session = small_session(optimizer=optimizer, learning_rate=0.02)
     data = datasets.named("circles")
@@ -144,16 +141,82 @@ def test_long_runs_keep_few_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(found.losses) < 10
 
 
-@pytest.mark.parametrize("name", datasets.NAMES)
-def test_each_data_set_can_be_trained_drawn_and_stepped_through(name: str) -> None:
-    space = Workspace(State(data=name, steps=30), Given())
-    before = space.network().loss_value(space.data.X, space.data.Y)
-    assert space.session.wait().steps == 30
-    assert space.network().loss_value(space.data.X, space.data.Y) < before
-    assert "<svg" in predictions.picture(space.data, space.predict)
-    assert "test samples" in predictions.score(space.data, space.predict(space.data.X_test))
-    trace, items = space.trace()
-    assert "<svg" in pictures.network(trace, items, items[0].lit)
+def test_an_epoch_that_takes_long_is_made_in_parts_and_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, parts = small_session(optimizer="nadam"), small_session(optimizer="nadam")
+    whole.run(25)
+    monkeypatch.setattr("chainrule.studio.session._LOOK_EVERY", 1e-9)
+    parts.run(25)
+    np.testing.assert_array_equal(parts.wait().parameters, whole.wait().parameters)
+    assert parts.snapshot.losses == pytest.approx(whole.snapshot.losses, rel=1e-12)
+
+
+def test_steps_by_hand_are_repeated_where_they_were_taken() -> None:
+    space = Workspace(
+        State(data="xor", layers=((3, "tanh"),), learning_rate=0.1, sample=7), Given()
+    )
+    space.take_step()
+    for until, sample in ((4, 2), (4, 5), (13, 2)):
+        space.session.run(until)
+        space.session.wait()
+        space.change(sample=sample)
+        space.take_step()
+    space.session.run(20)
+    found = space.session.wait()
+    assert found.taken == ((0, 7), (4, 2), (4, 5), (13, 2))
+    again = opened(State.of(query(space.now())))
+    np.testing.assert_array_equal(again.session.snapshot.parameters, found.parameters)
+    without = opened(space.now().replace(taken=()))
+    assert not np.array_equal(without.session.snapshot.parameters, found.parameters)
+    last = opened(State.of(query(space.now().replace(steps=13))))  # which ends with one by hand
+    assert last.session.snapshot.taken == found.taken
+
+
+def test_a_step_by_hand_lowers_the_cost_of_its_sample() -> None:
+    space = Workspace(State(data="wave", learning_rate=0.03, sample=3), Given())
+    before, items = space.trace()
+    space.take_step()
+    after, _ = space.trace()
+    assert after.loss < before.loss
+    assert after.loss == pytest.approx(float(items[-1].value), rel=1e-6)
+
+
+def test_no_step_by_hand_while_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = Workspace(State(), Given())
+    space.session.run()
+    with pytest.raises(InputError, match="when it is paused"):
+        space.take_step()
+    space.close()
+    space.session.wait()
+    space.take_step()
+    monkeypatch.setattr("chainrule.studio.session.MOST_TAKEN", 1)
+    with pytest.raises(InputError, match="as many as a link can repeat"):
+        space.take_step()
+
+
+def test_a_change_of_the_network_forgets_steps_by_hand_but_not_the_samples() -> None:
+    space = Workspace(State(data="xor"), Given())
+    data = space.data
+    space.take_step()
+    space.change(seed=3)
+    assert space.now().taken == ()
+    assert space.data is data
+    space.change(data="moons")
+    assert space.data is not data
+
+
+def test_a_failure_of_training_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = small_session()
+
+    def fail(*_: Any) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(session, "_advance", fail)
+    session.run()
+    found = session.wait()
+    assert found.message == "training failed: no room"
+    assert not found.running
 
 
 def test_two_tabs_share_nothing() -> None:
@@ -168,9 +231,9 @@ def test_the_link_of_a_trained_network_repeats_its_weights() -> None:
     space = Workspace(State(data="xor", layers=((4, "tanh"),)), Given())
     space.session.run(123)
     space.session.wait()
-    again = Workspace(State.of(query(space.now())), Given())
+    again = opened(State.of(query(space.now())))
     np.testing.assert_array_equal(
-        again.session.wait().parameters, space.session.snapshot.parameters
+        again.session.snapshot.parameters, space.session.snapshot.parameters
     )
 
 
@@ -188,210 +251,3 @@ def test_a_link_of_a_table_or_a_model_says_what_to_bring() -> None:
         Workspace(State(data="table"), Given())
     with pytest.raises(InputError, match="model file"):
         Workspace(State(start="model"), Given())
-
-
-TABLE = pl.DataFrame(
-    {
-        "width": np.linspace(0, 1, 60).round(3),
-        "colour": ["red", "green", "blue"] * 20,
-        "kind": ["a", "b"] * 30,
-    }
-)
-
-
-def test_a_saved_network_opens_where_it_was_and_for_predict(tmp_path: Any) -> None:
-    given = Given(TABLE, "t.csv")
-    space = Workspace(State(data="table", target="kind"), given)
-    space.session.run(10)
-    space.session.wait()
-    content = space.saved()
-    net = workspace.opened(content, "t.safetensors")
-    np.testing.assert_array_equal(net.parameters, space.session.snapshot.parameters)
-    state = workspace.state_of(net)
-    assert (state.data, state.target, state.start) == ("table", "kind", "model")
-    again = Workspace(state, Given(TABLE, "t.csv", net, "t.safetensors"))
-    np.testing.assert_array_equal(
-        again.predict(space.data.X_test), space.predict(space.data.X_test)
-    )
-    (tmp_path / "t.safetensors").write_bytes(content)
-    from chainrule import tables
-
-    _, preprocessing = tables.load(tmp_path / "t.safetensors")
-    assert preprocessing is not None
-    assert preprocessing.target.classes == ("a", "b")
-
-
-@pytest.mark.parametrize("target", ["kind", "colour", "width"])
-def test_a_model_of_chainrule_train_says_the_same_of_its_table(tmp_path: Any, target: str) -> None:
-    from chainrule import tables
-    from chainrule.cli import main
-
-    table, model = tmp_path / "t.csv", tmp_path / "m.safetensors"
-    table.write_text(tables.to_csv(TABLE))
-    assert main(["train", str(table), "--target", target, "-o", str(model), "--epochs", "2"]) == 0
-    net, preprocessing = tables.load(model)
-    assert preprocessing is not None
-    space = Workspace(workspace.state_of(net).replace(target=target), Given(TABLE, "t.csv", net))
-    test = tables.prepare(TABLE, target).test[0]
-    wanted = net.predict(preprocessing.encode(test)[0])
-    np.testing.assert_allclose(space.predict(space.data.X_test), wanted, rtol=1e-6)
-    assert (space.data.output == "sigmoid") == (target == "kind")
-
-
-def test_a_failure_of_training_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    session = small_session()
-
-    def fail(*_: Any) -> None:
-        raise MemoryError("no room")
-
-    monkeypatch.setattr(session, "_advance", fail)
-    session.run()
-    found = session.wait()
-    assert found.message == "training failed: no room"
-    assert not found.running
-
-
-def test_a_network_from_elsewhere_opens_with_data_of_its_shape() -> None:
-    net = cr.Network([64, 16, 10], output_activation="softmax", loss="cross_entropy")
-    state = workspace.state_of(net)
-    assert state.data == "digits"
-    assert Workspace(state, Given(model=net)).session.snapshot.steps == 0
-    with pytest.raises(InputError, match="takes 64 inputs"):
-        Workspace(state.replace(data="xor"), Given(model=net))
-
-
-def test_a_damaged_upload_is_named_by_its_own_name() -> None:
-    with pytest.raises(cr.ChainruleError, match=r"mine\.safetensors") as caught:
-        workspace.opened(b"not a network", "mine.safetensors")
-    assert "/tmp" not in str(caught.value)
-
-
-FORMS = ["paths", "omega", "lambda"]
-
-
-def numbers(markup: str) -> list[float]:
-    """Return every number that a piece of the page has with all its digits, in order."""
-    return [float(text) for text in re.findall(r'title="([^"]+)"', markup)]
-
-
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("data", ["xor", "blobs", "wave"])
-def test_page_json_and_equations_have_the_same_numbers(form: str, data: str) -> None:
-    space = Workspace(State(data=data, form=form, layers=((3, "tanh"),), steps=25), Given())
-    space.session.wait()
-    trace, items = space.trace()
-    x, y = space.data.X[:1], space.data.Y[:1]
-    record = json.loads(tracing.trace(space.network(), x, y, form).to_json())
-    by_engine = space.network().gradients(x, y)
-    assert len(record["steps"]) < len(items)
-    for step, item in zip(record["steps"], items, strict=False):
-        value = np.array(step["value"]).ravel()
-        shown = numbers(item.markup)[-value.size :]
-        assert shown == value.tolist(), item.name
-        if item.symbol == "grad_W" and item.L is not None:
-            wanted = by_engine.weights[item.L - 1]
-            np.testing.assert_allclose(
-                np.reshape(shown, wanted.shape), wanted, rtol=1e-4, atol=1e-7
-            )
-    assert str(trace) == str(tracing.trace(space.network(), x, y, form))
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_the_update_is_gradient_descents_own_step(form: str) -> None:
-    state = State(data="wave", form=form, layers=((3, "tanh"),), learning_rate=0.1)
-    space = Workspace(state, Given())
-    trace, items = space.trace()
-    net = space.network()
-    net.fit(
-        space.data.X[:1], space.data.Y[:1], optimizer="gradient_descent", learning_rate=0.1,
-        epochs=1,
-    )  # fmt: skip
-    for item in items:
-        if item.symbol in ("W", "B"):
-            assert item.L is not None
-            after = (net.weights if item.symbol == "W" else net.biases)[item.L - 1]
-            assert after is not None
-            np.testing.assert_allclose(item.value, after, rtol=1e-6, atol=1e-8)
-            shown = numbers(item.markup)[-item.value.size :]
-            assert shown == item.value.ravel().tolist()
-    after_loss = net.loss_value(space.data.X[:1], space.data.Y[:1])
-    assert items[-1].value == pytest.approx(after_loss, rel=1e-5)
-    assert after_loss < trace.loss
-
-
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    ("output", "loss"),
-    [("identity", "squared_error"), ("sigmoid", "binary_cross_entropy"), ("tanh", "huber")],
-)
-def test_every_derivative_on_the_page_is_that_of_a_difference(
-    form: str, output: str, loss: str
-) -> None:
-    net = cr.Network([2, 3, 2, 1], "tanh", output, loss, dtype="float64", seed=3)
-    trace = tracing.trace(net, [[0.4, -0.7]], [[1.0]], form)
-    proved = 0
-    for step in trace.steps:
-        if step.symbol in proving.PROVABLE and step.layer is not None:
-            found = proving.prove(net.architecture, trace, step.symbol, step.layer)
-            assert found.worst < 1e-6, (step.symbol, step.layer)
-            proved += 1
-    assert proved >= 8
-
-
-def test_softmax_is_proved_too_and_a_wrong_number_is_not() -> None:
-    net = cr.Network([2, 3, 3], "tanh", "softmax", "cross_entropy", dtype="float64")
-    trace = tracing.trace(net, [[0.4, -0.7]], [[0.0, 1.0, 0.0]])
-    for symbol, L in (("omega", 2), ("lambda_", 2), ("grad_W", 1), ("omega", 0)):
-        assert proving.prove(net.architecture, trace, symbol, L).worst < 1e-6
-    trace.grad_W[1][0, 0] *= -1
-    assert proving.prove(net.architecture, trace, "grad_W", 1).worst > 0.01
-
-
-def test_the_proof_does_not_use_backpropagation(monkeypatch: pytest.MonkeyPatch) -> None:
-    from chainrule import equations
-
-    net = cr.Network([2, 3, 1], "tanh", dtype="float64")
-    trace = tracing.trace(net, [[0.4, -0.7]], [[1.0]])
-    for name in ("lambda_form", "omega_form", "paths_form"):
-        monkeypatch.delattr(equations, name)
-    assert proving.prove(net.architecture, trace, "grad_B", 1).worst < 1e-6
-
-
-def test_the_lit_part_is_what_the_step_computes() -> None:
-    space = Workspace(State(data="xor", layers=((3, "tanh"),)), Given())
-    trace, items = space.trace()
-    lit = {(item.symbol, item.L): item.lit for item in items}
-    assert lit["rho", 1] == steps.Lit(frozenset({0, 1}), frozenset({1}))
-    assert lit["omega", 1].edges == {2}
-    assert lit["grad_W", 2].edges == {2}
-    picture = pictures.network(trace, items[:2], lit["rho", 1])
-    assert picture.count('class="edge lit"') == 6
-    assert picture.count('class="unit lit"') == 5
-
-
-def test_a_unit_tells_what_has_been_computed_and_nothing_that_has_not() -> None:
-    space = Workspace(State(data="xor", layers=((3, "tanh"),)), Given())
-    trace, items = space.trace()
-    early = html.unescape(pictures.network(trace, items[:2], items[1].lit))
-    late = html.unescape(pictures.network(trace, items, items[-1].lit))
-    assert "ρ¹ =" in early
-    assert "ω¹" not in early
-    assert "ω¹ =" in late
-    assert "∂C/∂W¹ =" in late
-
-
-def test_every_step_can_be_heard() -> None:
-    for form in FORMS:
-        _, items = Workspace(State(data="xor", layers=((3, "tanh"),), form=form), Given()).trace()
-        for item in items:
-            assert re.fullmatch(r"[\w .,()*+/:-]+", item.spoken), item.spoken
-            assert "<math" in item.markup
-
-
-def test_names_of_a_table_cannot_write_html() -> None:
-    frame = TABLE.rename({"kind": "<b>kind</b>", "width": "<i>w</i>"})
-    frame = frame.with_columns(pl.Series("<b>kind</b>", ["<u>a</u>", "b"] * 30))
-    space = Workspace(State(data="table", target="<b>kind</b>"), Given(frame, "t"))
-    picture = predictions.picture(space.data, space.predict)
-    assert "<u>" not in picture
-    assert "&lt;u&gt;" in picture

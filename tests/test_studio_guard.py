@@ -58,6 +58,38 @@ def test_a_page_from_elsewhere_may_not(origin: str) -> None:
     assert ask(host="127.0.0.1:8765", origin=origin, kind="websocket")[0] == 1008
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])  # the second is another port
+def test_a_page_from_elsewhere_may_link_here_and_no_more(site: str) -> None:
+    def fetched(mode: str, dest: str) -> Any:
+        headers = {"sec_fetch_site": site, "sec_fetch_mode": mode, "sec_fetch_dest": dest}
+        return ask(host="127.0.0.1:8765", **headers)[0]
+
+    assert fetched("navigate", "document") == "reached"
+    assert fetched("navigate", "iframe") == 403
+    assert fetched("no-cors", "image") == 403
+    assert fetched("cors", "empty") == 403
+
+
+def test_no_other_page_may_frame_this_one() -> None:
+    sent: list[Any] = []
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"localhost")]
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": headers}
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    asyncio.run(Guard(app)(scope, receive, send))
+    assert (b"a", b"b") in sent[0]["headers"]
+    assert (b"x-frame-options", b"DENY") in sent[0]["headers"]
+
+
 def test_a_token_is_asked_for_once_and_then_a_cookie() -> None:
     host = "lab.example:8765"
     assert ask("secret", host=host)[0] == 403

@@ -6,6 +6,8 @@ what somebody thinks that it does.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,33 @@ class Tally:
     def activation(self, sigma: Any) -> Any:
         """Return an activation whose own arithmetic is not counted, only the equations'."""
         return _Uncounted(sigma, self)
+
+
+def paths_multiplications(n: Sequence[int], product: bool) -> int:
+    """Return what the backward pass of the `paths` form multiplies, for one sample.
+
+    For networks with so many paths that nobody wants to wait for the count. A path to layer L
+    has 2 (l - L) + 1 factors, from dC/drho^l down; a weight has phi^(L-1) besides, and an
+    input no sigma' of its own.
+
+    Parameters
+    ----------
+    n : sequence of int
+        n_0, ..., n_l.
+    product : bool
+        Whether dC/drho^l is the product omega^l o sigma'(rho^l), and no closed form.
+
+    Examples
+    --------
+    >>> paths_multiplications([2, 3, 1], True)
+    46
+    """
+    l = len(n) - 1
+    total = n[l] if product else 0
+    for L in range(1, l + 1):
+        n_paths, each = math.prod(n[L:]), 2 * (l - L)
+        total += n_paths * each + n_paths * n[L - 1] * (each + 1)
+    return total + math.prod(n) * (2 * l - 1)
 
 
 class NotedList(list[Any]):

@@ -40,23 +40,42 @@ def test_no_file_of_the_disk_is_served(address: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_server_stopped_while_it_trains_leaves_no_process(browser: Any, sent: int) -> None:
+@pytest.mark.parametrize("room", ["train", "diagnose"])
+def test_a_server_stopped_while_it_trains_leaves_no_process(
+    browser: Any, sent: int, room: str
+) -> None:
     process, url = start("--port", str(free_port()))
     context = browser.new_context()
     page = context.new_page()
-    page.goto(f"{url}/?data=spirals")
-    page.get_by_role("button", name="Start", exact=True).click()
-    page.get_by_role("button", name="Pause").wait_for()
+    page.goto(f"{url}/?data=digits&steps=1000000000&room={room}")
+    page.get_by_text("Pause" if room == "train" else "Training, now at step").first.wait_for()
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     had = children.read_text().split() if children.exists() else []
     process.send_signal(sent)
-    process.wait(timeout=20)
+    assert process.wait(timeout=20) == (0 if sent == signal.SIGINT else -sent)
     assert process.stdout is not None
     process.stdout.close()
     for child in had:
         with pytest.raises(ProcessLookupError):
             os.kill(int(child), 0)
     context.close()
+
+
+def test_asking_for_the_page_alone_starts_no_training() -> None:
+    process, url = start("--port", str(free_port()))
+    stat = Path(f"/proc/{process.pid}/stat")
+    if not stat.exists():
+        pytest.skip("only Linux tells in /proc what a process computes")
+    for _ in range(3):
+        urllib.request.urlopen(f"{url}/?data=digits&steps=1000000000").close()
+    before = int(stat.read_text().rpartition(")")[2].split()[11])
+    for _ in range(30):  # while it answers others
+        urllib.request.urlopen(f"{url}/chainrule/math.woff2").close()
+    assert int(stat.read_text().rpartition(")")[2].split()[11]) - before < 20
+    process.terminate()
+    process.wait(timeout=20)
+    assert process.stdout is not None
+    process.stdout.close()
 
 
 def test_closing_the_tab_ends_its_training(browser: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 from chainrule.studio.datasets import named
 from chainrule.studio.state import State
 from chainrule.studio.workspace import Given, Workspace
-from tests.studio.tab import OpenTab
+from tests.studio.tab import OpenTab, Tab
 
 STEP = "/?room=step&data=xor&layers=3.tanh&output=tanh&steps=40"
 
@@ -20,6 +20,7 @@ STEP = "/?room=step&data=xor&layers=3.tanh&output=tanh&steps=40"
 def test_every_step_on_the_page_has_the_numbers_of_the_trace(open_tab: OpenTab, form: str) -> None:
     tab = open_tab(f"{STEP}&form={form}")
     space = Workspace(State.of(dict(parse_qsl(urlsplit(STEP).query))).replace(form=form), Given())
+    space.catch_up()
     space.session.wait()
     trace, items = space.trace()
     tab.until(lambda: tab.state.steps == 40 and "of" in tab.text("#equation .place"))
@@ -59,6 +60,63 @@ def test_a_number_is_proved(open_tab: OpenTab) -> None:
     tab.until(lambda: "They agree" in tab.text("#proof"))
 
 
+def test_a_step_is_taken_and_the_link_repeats_it(open_tab: OpenTab) -> None:
+    tab = open_tab(f"{STEP}&at=99")
+    tab.until(lambda: "new C" in tab.text(".chip.current"))
+
+    def numbers(tab: Tab) -> list[str]:
+        titles = "found => found.map(e => e.title)"
+        return list(tab.page.eval_on_selector_all("#equation [title]", titles))
+
+    for n in range(1, 4):
+        after = numbers(tab)[0]
+        tab.page.get_by_role("button", name="Take this step").click()
+        tab.until(lambda after=after: float(numbers(tab)[1]) == pytest.approx(float(after)))  # type: ignore[misc]
+        tab.until(lambda n=n: tab.state.taken == ((40, 0),) * n)  # type: ignore[misc]
+    assert "3 steps taken here" in tab.text(".step-room .facts")
+    link = urlsplit(tab.page.url)
+    other = open_tab(f"{link.path}?{link.query}")
+    other.until(lambda: numbers(other) == numbers(tab))
+    other.page.get_by_role("tab", name="Train").click()
+    other.until(lambda: "3 steps by hand" in other.text(".train .facts"))
+
+
+def test_an_edge_shows_the_paths_of_its_weight(open_tab: OpenTab) -> None:
+    tab = open_tab(STEP)
+    tab.page.locator('[data-edge="1,2,1"] path').last.dispatch_event("click")
+    tab.until(
+        lambda: "From unit 1 of layer 0 to unit 2 of layer 1: 1 path" in tab.text("#paths-of")
+    )
+    summed = re.search(r"sum over the paths\s+(\S+)\s+by \(A3\)\s+(\S+)", tab.text("#paths-of"))
+    assert summed
+    assert float(summed[1]) == pytest.approx(float(summed[2]), rel=1e-4)
+    tab.page.get_by_role("button", name="Next").click()
+    tab.until(lambda: tab.text("#paths-of") == "")
+    tab = open_tab(f"{STEP}&form=paths")
+    tab.page.get_by_role("button", name="∂C/∂W¹", exact=True).click()
+    tab.until(lambda: "1 path" in tab.text("#paths-of"))  # the form is shown with its numbers
+
+
+def test_keys_step_and_play_after_a_click(open_tab: OpenTab) -> None:
+    tab = open_tab(STEP.replace("room=step&", ""))
+    tab.page.get_by_role("tab", name="Step").click()
+    tab.page.locator("#equation math").first.wait_for()
+    tab.page.keyboard.press("ArrowRight")
+    tab.until(lambda: tab.state.at == 1)
+    tab.page.get_by_role("button", name="φ¹", exact=True).click()
+    tab.until(lambda: tab.state.at == 2)
+    tab.page.keyboard.press("ArrowRight")
+    tab.until(lambda: tab.state.at == 3)
+    tab.page.keyboard.press("Control+ArrowRight")  # is for the browser
+    tab.page.keyboard.press("Space")
+    tab.page.get_by_role("button", name="Pause").wait_for()
+    assert tab.state.at == 3
+    assert tab.state.room == "step"
+    assert tab.page.evaluate("scrollY") == 0
+    tab.page.keyboard.press("Space")
+    tab.page.get_by_role("button", name="Play").wait_for()
+
+
 def test_the_forms_cost_what_the_trace_counts(open_tab: OpenTab) -> None:
     tab = open_tab(STEP)
     space = Workspace(State.of(dict(parse_qsl(urlsplit(STEP).query))), Given())
@@ -73,7 +131,7 @@ def test_the_forms_cost_what_the_trace_counts(open_tab: OpenTab) -> None:
 
 def test_a_form_with_too_many_paths_is_explained(open_tab: OpenTab) -> None:
     tab = open_tab("/?room=step&data=digits&layers=32.relu")
-    tab.page.get_by_role("button", name="paths: too many").click()
+    tab.page.get_by_role("button", name="paths: 123,840").click()
     tab.page.locator(".q-notification").wait_for()
     tab.until(lambda: tab.state.form == "lambda")
 

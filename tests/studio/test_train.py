@@ -80,6 +80,16 @@ def test_choices_make_the_network(open_tab: OpenTab) -> None:
     tab.until(lambda: tab.state.layers == ((3, "tanh"),))
     tab.page.get_by_role("button", name="Add a layer").click()
     tab.until(lambda: len(tab.state.layers) == 2)
+    units = tab.page.get_by_role("spinbutton", name="units in layer 2")
+    units.fill("64")
+    units.press("Enter")
+    tab.until(lambda: tab.state.layers[1] == (64, "tanh"))
+    units.fill("9999")
+    units.press("Tab")
+    tab.until(lambda: tab.state.layers[1] == (512, "tanh"))
+    units.fill("3")
+    units.press("Enter")
+    tab.until(lambda: tab.state.layers[1] == (3, "tanh"))
     choose(tab, "layer 2", "relu")
     tab.until(lambda: tab.state.layers == ((3, "tanh"), (3, "relu")))
     tab.page.get_by_role("button", name="remove layer 1").click()
@@ -95,12 +105,26 @@ def test_choices_make_the_network(open_tab: OpenTab) -> None:
     tab.until(lambda: tab.steps() == 10)
 
 
-def test_a_choice_that_does_not_fit_is_explained_and_undone(open_tab: OpenTab) -> None:
-    tab = open_tab("/?data=xor")
-    choose(tab, "loss", "gaussian_nll")
+def test_only_losses_that_fit_are_offered(open_tab: OpenTab) -> None:
+    tab = open_tab("/?data=saddle")
+    tab.page.get_by_role("combobox", name="loss").click()
+    offered = tab.page.get_by_role("option").all_inner_texts()
+    assert offered == ["squared_error", "absolute_error", "huber", "log_cosh"]
+
+
+def test_a_choice_that_does_not_fit_is_explained_and_undone(
+    open_tab: OpenTab, tmp_path: Path
+) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("a,same,b\n" + "\n".join(f"{i},1,{i % 7}.5" for i in range(40)) + "\n")
+    tab = open_tab()
+    tab.page.locator("input[type=file]").first.set_input_files(table)
+    tab.until(lambda: tab.state.target == "b")
+    choose(tab, "target", "same")
     tab.page.locator(".q-notification").wait_for()
-    assert tab.state.loss == ""
-    assert tab.page.get_by_role("combobox", name="loss").input_value() == "binary_cross_entropy"
+    assert "nothing to learn" in tab.text(".q-notification")
+    assert tab.state.target == "b"
+    assert tab.page.get_by_role("combobox", name="target").input_value() == "b"
 
 
 def test_a_link_that_makes_no_sense_is_explained(open_tab: OpenTab) -> None:
@@ -135,12 +159,20 @@ def test_a_table_is_uploaded_trained_on_saved_and_opened_elsewhere(
     ).stdout  # fmt: skip
     assert out.startswith("prediction")
 
+    other = open_tab("/?data=xor")  # where the table is not known
+    other.page.locator("input[type=file]").nth(1).set_input_files(saved)
+    other.page.locator(".q-notification").wait_for()
+    assert "choose its file" in other.text(".q-notification")
+    other.page.locator("input[type=file]").first.set_input_files(table)
+    other.until(lambda: other.state.start == "model")
+
     tab.page.locator("input[type=file]").nth(1).set_input_files(saved)
     tab.until(lambda: tab.state.start == "model")
-    assert tab.steps() == 0
+    tab.until(lambda: tab.steps() == 0)
     error = re.search(r"error ([\d.]+)", shown)
     assert error
-    assert error[0] in tab.text(".train .facts")
+    for opened in (tab, other):
+        opened.until(lambda opened=opened: error[0] in opened.text(".train .facts"))  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("brought", ["table", "model"])
@@ -166,6 +198,28 @@ def test_the_command_line_brings_a_table_or_a_model(
     process.wait(timeout=20)
     assert process.stdout is not None
     process.stdout.close()
+
+
+@pytest.mark.parametrize("room", ["train", "step", "diagnose"])
+def test_names_of_a_table_cannot_write_html(open_tab: OpenTab, tmp_path: Path, room: str) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    table = tmp_path / "t.csv"
+    rows = [f"{i},{evil if i % 3 else 'b'},{'<b>yes' if i % 2 else 'no'}" for i in range(60)]
+    table.write_text(f"{evil} a,{evil} b,{evil} c\n" + "\n".join(rows) + "\n")
+    tab = open_tab()
+    tab.page.on("dialog", lambda dialog: tab.errors.append(dialog.message))
+    tab.page.locator("input[type=file]").first.set_input_files(table)
+    tab.until(lambda: tab.state.data == "table")
+    tab.page.get_by_role("button", name="Epoch").click()
+    tab.until(lambda: tab.steps() > 0)
+    tab.page.get_by_role("combobox", name="target").click()
+    tab.page.get_by_role("option").first.wait_for()
+    tab.page.keyboard.press("Escape")
+    tab.page.get_by_role("tab", name=room.title()).click()
+    tab.until(lambda: tab.state.room == room)
+    tab.page.locator(".picture svg").last.wait_for()
+    tab.page.wait_for_load_state("networkidle")
+    assert tab.page.locator("img[src=x]").count() == 0
 
 
 def test_an_upload_that_is_no_table_is_explained(open_tab: OpenTab, tmp_path: Path) -> None:

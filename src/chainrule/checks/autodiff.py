@@ -67,6 +67,14 @@ def by_torch(architecture: Architecture, theta: Array, data: Data) -> tuple[floa
     else:
         samples = losses[family](module(X), y)
     samples = samples.sum(dim=1) if samples.ndim == 2 else samples
+    if data.dY is not None:
+        outputs = module(X)
+        columns = [
+            torch.autograd.grad(outputs[:, k].sum(), X, create_graph=True)[0]
+            for k in range(architecture.n_outputs)
+        ]
+        error = torch.nan_to_num(torch.stack(columns, dim=1) - torch.tensor(data.dY))
+        samples = samples + data.dY_weight / 2 * (error**2).sum(dim=(1, 2))
     share = torch.tensor(_shares(data))
     cost = samples @ share
     cost.backward()  # type: ignore[no-untyped-call]  # PyTorch gives it no types
@@ -133,17 +141,28 @@ def by_jax(architecture: Architecture, theta: Array, data: Data) -> tuple[float,
     }
     pair = architecture.loss.name, architecture.activations[-1].name
 
-    def cost(parameters: Any, X: Any) -> Any:
+    def network(parameters: Any, outputs: Any) -> tuple[Any, Any]:
+        """Return the last pre-activations, and the outputs."""
         weights, biases = architecture.views(parameters)
-        outputs = rho = X
+        rho = outputs
         for w, b, activation in zip(weights, biases, architecture.activations, strict=True):
             rho = outputs @ w.T + (0 if b is None else b)
             outputs = applied(activations, activation, rho)
+        return rho, outputs
+
+    def cost(parameters: Any, X: Any) -> Any:
+        rho, outputs = network(parameters, X)
         if pair in together:
-            samples = together[pair](rho, data.Y)
+            samples = together[pair](rho, data.Y).sum(axis=1)
         else:
-            samples = applied(losses, architecture.loss, outputs, data.Y)
-        return samples.sum(axis=1) @ _shares(data)
+            samples = applied(losses, architecture.loss, outputs, data.Y).sum(axis=1)
+        if data.dY is not None:
+            by_inputs = jax.vmap(
+                jax.jacfwd(lambda parameters, x: network(parameters, x)[1], argnums=1), (None, 0)
+            )(parameters, X)
+            error = jnp.nan_to_num(by_inputs - data.dY)
+            samples = samples + data.dY_weight / 2 * (error**2).sum(axis=(1, 2))
+        return samples @ _shares(data)
 
     with jax.enable_x64(True):
         value, (by_parameters, by_inputs) = jax.value_and_grad(cost, argnums=(0, 1))(

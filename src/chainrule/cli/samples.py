@@ -136,8 +136,7 @@ def _from_table(
 ) -> tuple[Any, Any, str]:
     from chainrule import tables
 
-    text = preprocessing.text_columns if preprocessing else ()
-    frame = tables.read(data, text=text)
+    frame = preprocessing.read(data) if preprocessing else tables.read(data)
     chosen = _rows(rows, frame.height, n)
     frame = frame[chosen]
     s = "s" if len(chosen) > 1 else ""
@@ -244,7 +243,7 @@ def _given(net: Network, preprocessing: Preprocessing | None, x: Sequence[str]) 
             )
     buffer = io.StringIO()
     csv.writer(buffer).writerows([names, *lines])
-    frame = tables.parse(buffer.getvalue().encode(), "--x", text=preprocessing.text_columns)
+    frame = tables.parse(buffer.getvalue(), "--x", text=preprocessing.text_columns)
     return _encoded(preprocessing, frame)
 
 

@@ -1,24 +1,24 @@
-"""What can be trained on: small classics drawn from a seed, the digits, the user's table."""
+"""What can be trained on: small classics drawn from a seed, and the digits."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.errors import require_choice
+from chainrule import architecture, batches, losses
+from chainrule.errors import InputError, require_choice
 from chainrule.numerics import Array
+from chainrule.studio.state import OUTPUTS
 
 if TYPE_CHECKING:
-    import polars
-
     from chainrule.tables import Preprocessing
 
 TABLE = "table"
 _N, _N_TEST = 300, 100
-_MOST_ONE_HOT = 40
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,31 @@ class Dataset:
             return "identity"
         return "softmax" if self.Y.shape[1] > 1 else "sigmoid"
 
+    @functools.cached_property
+    def offered(self) -> dict[str, list[str]]:
+        """The activations of the outputs that its targets can have, with the losses of each."""
+        strangest = self.Y.flat[np.abs(np.abs(self.Y) - 1).argmax()]  # for hinge, of -1 and 1
+        extremes = np.array([self.Y.min(), self.Y.max(), strangest])
+        Y = np.repeat(extremes[:, None], self.Y.shape[1], axis=1)
+        found = {output: [loss for loss in losses.NAMED if _fit(Y, output, loss)]
+                 for output in OUTPUTS}  # fmt: skip
+        return {output: fitting for output, fitting in found.items() if fitting}
+
     def labels(self, outputs: Array) -> Array:
         """Return the number of the class that outputs, or targets, say."""
         if outputs.shape[1] > 1:
             return outputs.argmax(axis=1)
         return (outputs[:, 0] > 0.5).astype(int)
+
+
+def _fit(Y: Array, output: str, loss: str) -> bool:
+    """Whether targets, outputs and loss fit each other."""
+    try:
+        a = architecture.build([1, Y.shape[1]], [], output, loss, True, "float32")
+        batches.require_targets_in_range(Y, a)
+    except InputError:
+        return False
+    return a.n_targets == Y.shape[1]
 
 
 def _xor(n: int, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -134,39 +154,3 @@ def _digits() -> Dataset:
     X, Y, n = X[order], Y[order], 1437
     names = tuple(f"{i // 8},{i % 8}" for i in range(64))
     return Dataset("digits", X[:n], Y[:n], X[n:], Y[n:], names, tuple(map(str, range(10))))
-
-
-def of_table(frame: polars.DataFrame, target: str) -> Dataset:
-    """Return a table's samples, prepared as `chainrule train` does.
-
-    Raises
-    ------
-    InputError
-        If the target is not there or cannot be predicted, or there are too few rows.
-    """
-    from sklearn.pipeline import Pipeline
-
-    from chainrule import tables
-    from chainrule.tables.encoding import Columns, encoder
-
-    prepared = tables.prepare(frame, target)
-    task = prepared.target
-    rows, y = prepared.train
-    columns = Columns().fit(rows)
-    settled = columns.transform(rows)
-    encode = encoder(settled, _MOST_ONE_HOT, y if task.is_classification else None, seed=0)
-    encode.fit(settled, y)
-    found = prepared.described(Pipeline([("columns", columns), ("encode", encode)]))
-    classes = tuple(map(str, task.classes)) if task.is_classification else ()
-
-    def part(*parts: tuple[polars.DataFrame, Array]) -> tuple[Array, Array]:
-        # a class that only held-out rows have is none that can be learned
-        known = [(X[np.flatnonzero(y >= 0)], y[y >= 0]) if classes else (X, y) for X, y in parts]
-        X = np.concatenate([found.encode(X)[0] for X, _ in known])
-        Y = np.concatenate([y for _, y in known])
-        # one output is enough for two classes, as for `chainrule train`
-        Y = np.eye(len(classes))[Y] if len(classes) > 2 else Y[:, None]
-        return X.astype(np.float32), Y.astype(np.float32)
-
-    X, Y = part(prepared.train, prepared.validation)
-    return Dataset(TABLE, X, Y, *part(prepared.test), tuple(found.inputs), classes, found)

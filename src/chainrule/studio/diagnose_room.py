@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import math
 from typing import TYPE_CHECKING
@@ -51,17 +52,21 @@ class DiagnoseRoom:
         with self.studio.client:
             ui.timer(0, self._look, once=True)
 
-    def tick(self) -> None:
+    async def tick(self) -> None:
         """Nothing moves by itself here."""
 
-    def key(self, name: str) -> None:
+    async def key(self, name: str) -> None:
         """No keys."""
 
     async def _look(self) -> None:
         space = self.studio.space
         self.button.disable()
-        self.findings.content = "<p>Looking at one pass, the data and the training …</p>"
         try:
+            while space.session.snapshot.running:  # the steps that the link asks for
+                done = space.session.snapshot.steps
+                self.findings.content = f"<p>Training, now at step {done:,} …</p>"
+                await asyncio.sleep(0.1)
+            self.findings.content = "<p>Looking at one pass, the data and the training …</p>"
             with self.studio.asking():
                 found = await run.io_bound(look, space)
                 if found is not None and space is self.studio.space:
@@ -89,7 +94,7 @@ class DiagnoseRoom:
 
 def look(space: Workspace) -> Diagnosis:
     """Return the diagnosis of a workspace's network, with what is known of its training."""
-    state, snapshot = space.state, space.session.wait()
+    state, snapshot = space.state, space.session.snapshot
     history = None
     if snapshot.losses and snapshot.stride == 1:
         losses = list(snapshot.losses)

@@ -12,6 +12,11 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 UPLOAD_LIMIT = 20 * 2**20
 """Bytes of one upload."""
 _COOKIE = "chainrule-studio"
+_HEADERS = [
+    (b"x-frame-options", b"DENY"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -24,7 +29,8 @@ class Guard:
 
     Without a token, only requests to this machine by one of its loopback names are answered, so
     that a page from elsewhere whose name is made to point here is not. With one, the token must
-    come in the address once, and is a cookie from then on. Pages of other origins are refused.
+    come in the address once, and is a cookie from then on. Pages of other origins are refused,
+    as pictures and frames of theirs are too; a link that is followed is not.
 
     Parameters
     ----------
@@ -54,12 +60,12 @@ class Guard:
         elif self.token is not None and "token" in query and scope["type"] == "http":
             await self._keep_token(scope, send, query)
         else:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, _with_headers(send))
 
     def _refusal(self, headers: dict[str, str], query: dict[str, str]) -> tuple[int, str] | None:
         host = headers.get("host", "")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if (origin is not None and urlsplit(origin).netloc != host) or _from_elsewhere(headers):
             return 403, "this page may only be used from its own address"
         if self.token is None:
             if urlsplit(f"//{host}").hostname not in LOOPBACK:
@@ -92,6 +98,25 @@ class Guard:
         ]
         await send({"type": "http.response.start", "status": 303, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
+
+
+def _from_elsewhere(headers: dict[str, str]) -> bool:
+    """Whether a page of another origin asks, and not a person who followed its link."""
+    if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+        return False
+    return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) != (
+        "navigate", "document")  # fmt: skip
+
+
+def _with_headers(send: Send) -> Send:
+    """Return what sends a response that no other page may show in a frame."""
+
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *_HEADERS]}
+        await send(message)
+
+    return sending
 
 
 def _cookie(header: str) -> str:

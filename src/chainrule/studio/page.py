@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
 from typing import Any, Protocol
 
 from fastapi import Request
-from nicegui import run, ui
+from nicegui import app, run, ui
 
 from chainrule.errors import ChainruleError
 from chainrule.studio import diagnose_room, step_room, train_room, workspace
@@ -19,15 +20,6 @@ from chainrule.tracing import html
 EVERY = 0.1
 """Seconds between two looks at training."""
 _ROOMS = {"train": "Train", "step": "Step", "diagnose": "Diagnose"}
-# tells what is under the pointer, or has the focus, in the line below the picture
-_TELL = """<script>
-for (const kind of ["mouseover", "focusin", "click"])
-  document.addEventListener(kind, (event) => {
-    const at = event.target.closest?.("[data-told]");
-    const line = document.getElementById("told");
-    if (at && line) line.textContent = at.dataset.told;
-  });
-</script>"""
 
 
 class Room(Protocol):
@@ -39,10 +31,10 @@ class Room(Protocol):
     def refresh(self) -> None:
         """Show the workspace as it is now."""
 
-    def tick(self) -> None:
+    async def tick(self) -> None:
         """Look at training; called ten times a second while the room is open."""
 
-    def key(self, name: str) -> None:
+    async def key(self, name: str) -> None:
         """Do what a key stands for."""
 
 
@@ -63,6 +55,7 @@ class Studio:
             "diagnose": diagnose_room.DiagnoseRoom(self),
         }
         self._link = ""
+        self._working = asyncio.Lock()
         self.client = ui.context.client
         """Of the tab: a handler's own element may be gone when it has something to say."""
 
@@ -87,7 +80,7 @@ class Studio:
                     room.build()
         self.room.refresh()
         ui.keyboard(self._key("Arrow"), ignore=["input", "select", "textarea"])
-        ui.keyboard(self._key(" "))
+        ui.keyboard(self._key(" "), repeating=False)
         ui.timer(EVERY, self._tick)
 
     def changed(self) -> None:
@@ -103,22 +96,30 @@ class Studio:
         """Say on the page what is wrong with what was asked, instead of failing."""
         try:
             yield
-        except ChainruleError as error:
+        except (ChainruleError, MemoryError) as error:
+            wrong = (
+                str(error) if isinstance(error, ChainruleError) else "there is too little memory"
+            )
             with self.client:
-                ui.notify(
-                    str(error), type="negative", multi_line=True, close_button="OK", timeout=9000
-                )
+                ui.notify(wrong, type="negative", multi_line=True, close_button="OK", timeout=9000)
 
-    async def replace(self, make: Callable[[], Workspace]) -> None:
-        """Work on something else from now on; made beside the page, which goes on meanwhile."""
-        with self.asking():
-            space = await run.io_bound(make)
-            if space is None:  # the server is ending
-                return
-            self.space.close()
-            self.space = space
+    async def work(self, change: Callable[[], object]) -> None:
+        """Change the workspace, beside the page, which goes on meanwhile; then show it."""
+        async with self._working:
+            with self.asking():
+                await run.io_bound(change)
         self.room.refresh()
         self.changed()
+
+    async def replace(self, make: Callable[[], Workspace]) -> None:
+        """Work on something else from now on."""
+
+        def put() -> None:
+            space = make()
+            self.space.close()
+            self.space = space
+
+        await self.work(put)
 
     def _enter(self, event: Any) -> None:
         self.space.change(room=event.value)
@@ -127,37 +128,67 @@ class Studio:
         self.room.refresh()
         self.changed()
 
-    def _tick(self) -> None:
-        self.room.tick()
+    async def _tick(self) -> None:
+        await self.room.tick()
 
-    def _key(self, begins: str) -> Callable[[Any], None]:
-        def pressed(event: Any) -> None:
-            name = event.key.name
-            if event.action.keydown and name.startswith(begins):
-                self.room.key(name)
+    def _key(self, begins: str) -> Callable[[Any], Awaitable[None]]:
+        async def pressed(event: Any) -> None:
+            name, held = event.key.name, event.modifiers
+            chord = held.alt or held.ctrl or held.meta
+            if event.action.keydown and name.startswith(begins) and not chord:
+                await self.room.key(name)
 
         return pressed
 
 
 def define(given: Given) -> None:
     """Define the page, which every tab gets one of its own of."""
-    own = resources.files("chainrule.studio").joinpath("assets/studio.css").read_text("utf-8")
-    style = f"{html.styles()}\n{own}"
-    ui.add_head_html(f"<style>{style}</style>{_TELL}", shared=True)
+    own = resources.files("chainrule.studio").joinpath("assets")
+    style, script = (own.joinpath(f"studio.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    ui.add_head_html(
+        f"<style>{html.styles()}\n{style}</style><script>{script}</script>", shared=True
+    )
+
+    studios: set[Studio] = set()
+
+    def end() -> None:
+        for studio in studios:
+            studio.space.close()
+        for studio in studios:  # the core does not like to be left while it computes
+            studio.space.session.wait()
+
+    app.on_shutdown(end)
 
     @ui.page("/", language="en-US")
-    def main(request: Request) -> None:
-        wrong = ""
-        try:
-            space = Workspace(_start(dict(request.query_params), given), given)
-        except ChainruleError as error:
-            wrong = str(error)
-            space = Workspace(State(), given)
+    async def main(request: Request) -> None:
+        client = ui.context.client
+        waiting = ui.label("Preparing the samples …").classes("empty")
+        await client.connected()  # nothing is computed for who only asks for the page
+        opened = await run.io_bound(_open, dict(request.query_params), given)
+        if opened is None or client.is_deleted:  # the server is ending, or nobody is there now
+            return
+        space, wrong = opened
+        waiting.delete()
         studio = Studio(space)
-        ui.context.client.on_delete(lambda: studio.space.close())
+
+        def gone() -> None:
+            studios.discard(studio)
+            studio.space.close()
+
+        studios.add(studio)
+        client.on_delete(gone)
         studio.build()
+        space.catch_up()
         if wrong:
             ui.notify(wrong, type="warning", multi_line=True, close_button="OK", timeout=0)
+
+
+def _open(query: dict[str, str], given: Given) -> tuple[Workspace, str]:
+    """Return what the link is about, or the start of all and why it cannot be had."""
+    try:
+        return Workspace(_start(query, given), given), ""
+    except ChainruleError as error:
+        return Workspace(State(), given), str(error)
 
 
 def _start(query: dict[str, str], given: Given) -> State:

@@ -69,7 +69,8 @@ def _edges(
             colour = drawing.POSITIVE if w > 0 else drawing.NEGATIVE
             line = f"M{x0:g} {y0:g}L{x1:g} {y1:g}"
             parts.append(
-                f'<g class="edge{" lit" if lit else ""}" data-told="{html.escape(told)}">'
+                f'<g class="edge{" lit" if lit else ""}" data-edge="{L},{j + 1},{k + 1}" '
+                f'data-told="{html.escape(told)}">'
                 f'<path d="{line}" stroke="{colour}" stroke-width="{width:.2f}"/>'
                 f'<path d="{line}" stroke="transparent" stroke-width="{_GRIP:g}"/></g>'
             )
@@ -91,7 +92,7 @@ def _units(
             if (symbol, L) in known and getattr(trace, symbol)[L] is not None
         ]
         told = f"unit {j + 1} of layer {L}" + (": " + ", ".join(values) if values else "")
-        fill = _shade(trace.phi[L], j) if ("phi", L) in known else "none"
+        fill = _shade(trace.phi[L], j) if ("phi", L) in known else "var(--paper)"
         parts.append(
             f'<circle class="unit{" lit" if lit else ""}" cx="{x:g}" cy="{y:g}" r="{_RADIUS:g}" '
             f'tabindex="0" role="img" aria-label="{html.escape(told)}" '
@@ -109,4 +110,4 @@ def _shade(phi: Array, j: int) -> str:
     value = _entry(phi, j)
     share = min(abs(value) / (float(np.abs(phi).max()) or 1.0), 1.0)
     colour = drawing.POSITIVE if value > 0 else drawing.NEGATIVE
-    return f"color-mix(in srgb, {colour} {100 * share:.0f}%, transparent)"
+    return f"color-mix(in srgb, {colour} {100 * share:.0f}%, var(--paper))"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import socket
 import sys
@@ -68,11 +69,12 @@ def serve(
 
     app.on_startup(lambda: background_tasks.create(tell()))
     path = f"/?token={token}" if token else "/"
-    ui.run(
-        host=host, port=port, title="chainrule studio", dark=None, show=path if show else False,
-        reload=False, tailwind=False, show_welcome_message=False, favicon="∂",
-        uvicorn_logging_level="error", reconnect_timeout=3,
-    )  # fmt: skip
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end it
+        ui.run(
+            host=host, port=port, title="chainrule studio", dark=None, show=path if show else False,
+            reload=False, tailwind=False, show_welcome_message=False, favicon="∂",
+            uvicorn_logging_level="error", reconnect_timeout=3,
+        )  # fmt: skip
 
 
 def _port(host: str, wanted: int | None) -> int:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from chainrule import batches, engines, optimizers
-from chainrule.engines import Data, Epoch, Regularization
+from chainrule import batches, engines, optimizers, tracing
+from chainrule.engines import Data, Epoch, EpochLoss, Regularization
 from chainrule.engines.randomness import shuffled
+from chainrule.errors import InputError
 from chainrule.network import Network
 from chainrule.numerics import Array
 from chainrule.optimizers import Optimizer
+from chainrule.studio import steps
+from chainrule.studio.state import MOST_TAKEN
 
 _MOST_LOSSES = 1000
 _PUBLISH_EVERY = 0.03  # seconds
-_LONGEST = 4096  # steps made between two looks at whether to go on
+_LOOK_EVERY = 0.3  # seconds of training until it is looked again whether to go on
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class Snapshot(NamedTuple):
     """Where training is; nothing in it changes any more."""
 
     steps: int
+    """Of training."""
+    taken: tuple[tuple[int, int], ...]
+    """Steps taken by hand: after how many of training, and on which sample."""
     parameters: Array
     losses: tuple[float, ...]
     """C over every `stride`-th epoch."""
@@ -63,6 +70,8 @@ class Session:
         To watch.
     settings : Settings
         How.
+    taken : sequence of pairs
+        Steps to take by hand: after how many of training, and on which sample; in order.
 
     Raises
     ------
@@ -71,7 +80,14 @@ class Session:
     """
 
     def __init__(
-        self, net: Network, X: Array, Y: Array, X_test: Array, Y_test: Array, settings: Settings
+        self,
+        net: Network,
+        X: Array,
+        Y: Array,
+        X_test: Array,
+        Y_test: Array,
+        settings: Settings,
+        taken: Sequence[tuple[int, int]] = (),
     ) -> None:
         a = net.architecture
         optimizer = optimizers.get(settings.optimizer)
@@ -90,12 +106,15 @@ class Session:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._steps, self._until = 0, 0.0
+        self._pace = 0.0  # steps per second of the last few
+        self._taken: list[tuple[int, int]] = []
+        self._to_take = list(taken)
         self._losses: list[float] = []
         self._test_losses: list[float] = []
         self._stride, self._part, self._message = 1, 0.0, ""
         self._mark = (0.0, 0)
         self._speed, self._published = 0.0, 0.0
-        self._snapshot = self._taken(running=False)
+        self._snapshot = self._as_it_is(running=False)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -106,7 +125,8 @@ class Session:
         """Go on, in a thread, until so many steps have been made; at once back."""
         with self._lock:
             self._until = until
-            if self._thread is None and not self._message and self._steps < until:
+            due = self._steps < until or self._to_take
+            if self._thread is None and not self._message and due:
                 self._mark = (time.perf_counter(), self._steps)
                 self._snapshot = self._snapshot._replace(running=True)
                 self._thread = threading.Thread(target=self._work, daemon=True)
@@ -119,6 +139,35 @@ class Session:
     def epoch(self) -> None:
         """Go on to the end of an epoch."""
         self.run((self._steps // self.steps_per_epoch + 1) * self.steps_per_epoch)
+
+    def take(self, sample: int) -> None:
+        """Make one step of plain gradient descent on one sample, now.
+
+        Raises
+        ------
+        InputError
+            If training goes on meanwhile, cannot go on, or a link could not hold one more.
+        """
+        with self._lock:
+            if self._thread is not None:
+                raise InputError("training goes on: a step can be taken when it is paused")
+            if self._message:
+                raise InputError(self._message)
+            if len(self._taken) >= MOST_TAKEN:
+                raise InputError(
+                    f"{MOST_TAKEN} steps taken by hand are as many as a link can repeat: go on in "
+                    "Train, or start anew"
+                )
+            self._take(self._steps, sample)
+            self._publish(running=False)
+
+    def _take(self, after: int, sample: int) -> None:
+        rows = self._data.rows(np.array([sample % len(self._data)]))
+        net = Network.of(self.architecture, self._parameters)
+        pass_ = tracing.trace(net, rows.X, rows.Y)
+        steps.downhill(net, pass_, self.settings.learning_rate)
+        self._whole.reload()
+        self._taken.append((after, sample))
 
     def pause(self) -> None:
         """Stop after the steps that are being made; at once back."""
@@ -141,6 +190,8 @@ class Session:
     def _work(self) -> None:
         while True:
             with self._lock:
+                while self._to_take and self._to_take[0][0] <= min(self._steps, self._until):
+                    self._take(*self._to_take.pop(0))
                 left = self._until - self._steps
                 if left <= 0 or self._message:
                     self._publish(running=False)
@@ -160,11 +211,13 @@ class Session:
     def _advance(self, most: float) -> None:
         """Make some of the epoch's steps, all where there is no reason not to."""
         epoch, begun = divmod(self._steps, self.steps_per_epoch)
-        n = int(min(most, self.steps_per_epoch - begun, _LONGEST))
+        if self._to_take:
+            most = min(most, self._to_take[0][0] - self._steps)
+        n = int(min(most, self.steps_per_epoch - begun, max(1, _LOOK_EVERY * self._pace)))
         rates = np.full(n, self.settings.learning_rate)
         job = Epoch(epoch, self._steps, self.batch_size, rates, True, self.settings.seed)
         if n == self.steps_per_epoch:
-            (found,) = self._engine.train([(self._whole, job)])
+            found = self._train(self._whole, job)
             share = 1.0
         else:  # only these rows, in the epoch's order, with the same optimizer's state
             first = begun * self.batch_size
@@ -172,7 +225,7 @@ class Session:
             rows = order[first : first + n * self.batch_size]
             part = self._trainer(self._data.rows(rows))
             part.restore(self._whole.state())
-            (found,) = self._engine.train([(part, job._replace(shuffle=False))])
+            found = self._train(part, job._replace(shuffle=False))
             self._whole.restore(part.state())
             share = len(rows) / len(self._data)
         if not math.isfinite(found.loss):
@@ -182,6 +235,12 @@ class Session:
         self._part += share * found.loss
         if begun + n == self.steps_per_epoch:
             self._record(epoch)
+
+    def _train(self, trainer: engines.Trainer, job: Epoch) -> EpochLoss:
+        started = time.perf_counter()
+        (found,) = self._engine.train([(trainer, job)])
+        self._pace = len(job.learning_rates) / (time.perf_counter() - started)
+        return found
 
     def _record(self, epoch: int) -> None:
         loss, self._part = self._part, 0.0
@@ -200,10 +259,11 @@ class Session:
 
     def _publish(self, running: bool) -> None:
         self._published = time.perf_counter()
-        self._snapshot = self._taken(running)
+        self._snapshot = self._as_it_is(running)
 
-    def _taken(self, running: bool) -> Snapshot:
+    def _as_it_is(self, running: bool) -> Snapshot:
         return Snapshot(
-            self._steps, self._parameters.copy(), tuple(self._losses), tuple(self._test_losses),
-            self._stride, running, self._speed, self._message,
+            self._steps, tuple(self._taken), self._parameters.copy(),
+            tuple(self._losses), tuple(self._test_losses), self._stride, running,
+            self._speed, self._message,
         )  # fmt: skip

@@ -6,6 +6,7 @@ number of steps made. Training is the same bit for bit wherever it is repeated.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import re
@@ -17,8 +18,15 @@ from urllib.parse import urlencode
 from chainrule import activations, losses, notation, optimizers
 from chainrule.errors import InputError, require_choice
 
+ANEW = frozenset({"data", "target", "layers", "output", "loss", "optimizer", "learning_rate",
+                  "batch_size", "seed", "start"})  # fmt: skip
+"""What the weights follow from: a change of it starts training anew."""
 ROOMS = ("train", "step", "diagnose")
 MOST_UNITS, MOST_LAYERS = 512, 8
+MOST_TAKEN = 200
+"""Steps taken by hand: more would make an address too long for some programs."""
+_SLOWEST, _FASTEST = 1e-9, 1e6
+HIDDEN = tuple(name for name in activations.NAMED if name != "softmax")
 OUTPUTS = ("identity", "sigmoid", "tanh", "softmax", "softplus", "exponential")
 
 
@@ -53,6 +61,8 @@ class State:
     """Where the weights come from: ``"seed"``, or ``"model"`` for a file."""
     steps: int = 0
     """How many steps of training have been made."""
+    taken: tuple[tuple[int, int], ...] = ()
+    """Steps that were taken by hand: after how many of training, and on which sample."""
     sample: int = 0
     """Which sample is stepped through."""
     form: str = "lambda"
@@ -60,14 +70,9 @@ class State:
     """At which of its steps."""
 
     def replace(self, **changes: Any) -> State:
-        """Return the state with some things changed.
-
-        What the weights follow from starts training anew.
-        """
-        anew = {"data", "target", "layers", "output", "loss", "optimizer", "learning_rate",
-                "batch_size", "seed", "start"}  # fmt: skip
-        if anew & changes.keys():
-            changes = {"steps": 0, **changes}
+        """Return the state with some things changed; those of `ANEW` undo the training."""
+        if ANEW & changes.keys():
+            changes = {"steps": 0, "taken": (), **changes}
         return dataclasses.replace(self, **changes)
 
     def link(self) -> str:
@@ -92,11 +97,19 @@ class State:
             **{name: read(name, query[name]) for name, read in _READ.items() if name in query}
         )
 
+    def where_said(self, **changes: Any) -> State:
+        """Return the state with those changes that a link can say."""
+        said = {}
+        for name, value in changes.items():
+            with contextlib.suppress(InputError):
+                said[name] = _READ[name](name, _spell(value))
+        return self.replace(**said)
+
 
 def _spell(value: Any) -> str:
     if isinstance(value, tuple):
-        return "-".join(f"{units}.{activation}" for units, activation in value) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return "-".join(f"{first}.{second}" for first, second in value) or "none"
+    return str(value)
 
 
 def _choice(known: Callable[[], Any]) -> Callable[[str, str], str]:
@@ -117,8 +130,11 @@ def _rate(name: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 < value < math.inf:
-        raise InputError(f"{name} must be a number above 0, such as 0.01, but is {text!r}")
+    if not _SLOWEST <= value <= _FASTEST:
+        raise InputError(
+            f"{name} must be a number from {_SLOWEST:g} to {_FASTEST:g}, such as 0.01, but is "
+            f"{text!r}"
+        )
     return value
 
 
@@ -128,15 +144,29 @@ def _name(name: str, text: str) -> str:
     return text
 
 
+def _pairs(name: str, text: str, most: int, what: str) -> list[tuple[str, str]]:
+    """Return the two parts of each of ``8.tanh-3.relu``."""
+    parts = [] if text == "none" else text.split("-")
+    if len(parts) > most:
+        raise InputError(f"{name} may have {most} {what}, but has {len(parts)}")
+    return [(first, second) for first, _, second in (part.partition(".") for part in parts)]
+
+
 def _layers(name: str, text: str) -> tuple[tuple[int, str], ...]:
     layers = []
-    for part in [] if text == "none" else text.split("-"):
-        units, _, activation = part.partition(".")
-        require_choice("activation", activation, activations.NAMED)
+    for units, activation in _pairs(name, text, MOST_LAYERS, "hidden layers"):
+        require_choice("activation", activation, HIDDEN)
         layers.append((_whole(1, MOST_UNITS)(name, units), activation))
-    if len(layers) > MOST_LAYERS:
-        raise InputError(f"{name} may have {MOST_LAYERS} hidden layers, but has {len(layers)}")
     return tuple(layers)
+
+
+def _taken(name: str, text: str) -> tuple[tuple[int, int], ...]:
+    number = _whole(0, 10**9)
+    pairs = _pairs(name, text, MOST_TAKEN, "steps")
+    taken = [(number(name, after), number(name, sample)) for after, sample in pairs]
+    if taken != sorted(taken, key=lambda step: step[0]):
+        raise InputError(f"{name} must be in the order in which the steps were made")
+    return tuple(taken)
 
 
 _READ: dict[str, Callable[[str, str], Any]] = {
@@ -152,6 +182,7 @@ _READ: dict[str, Callable[[str, str], Any]] = {
     "seed": _whole(0, 2**31),
     "start": _choice(lambda: ("seed", "model")),
     "steps": _whole(0, 10**9),
+    "taken": _taken,
     "sample": _whole(0, 10**9),
     "form": _choice(lambda: notation.FORMS),
     "at": _whole(0, 10**4),

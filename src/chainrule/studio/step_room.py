@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from nicegui import ui
+from nicegui import run, ui
 
 from chainrule import notation
 from chainrule.numerics import Array
@@ -13,14 +13,16 @@ from chainrule.studio import pictures, proving, steps
 from chainrule.studio.proving import Proof
 from chainrule.studio.session import Snapshot
 from chainrule.studio.steps import Item
-from chainrule.tracing import Trace, cells
+from chainrule.tracing import Trace, cells, follow
 from chainrule.tracing import html as shown
 
 if TYPE_CHECKING:
     from chainrule.studio.page import Studio
 
+# tells which weight was clicked
+_EDGE = "(event) => { const at = event.target.closest('[data-edge]'); at && emit(at.dataset.edge) }"
 _SECONDS = 1.5  # between two steps of a play
-_MOST_VALUES = 10
+_MOST_VALUES, _MOST_PATHS = 10, 20
 _TOLERANCE = {"float32": 1e-4, "float64": 1e-6}
 
 
@@ -47,8 +49,10 @@ class StepRoom:
                 self.sample = ui.number("sample", min=0, precision=0, on_change=self._sample)
                 self.sample.props("dense outlined")
                 forms = dict.fromkeys(notation.FORMS, "")
-                self.form = ui.toggle(forms, on_change=self._form).props("no-caps unelevated")
-                self.form.props('toggle-color="primary" aria-label="form of the derivation"')
+                with ui.element("div").classes("which"):
+                    self.form = ui.toggle(forms, on_change=self._form).props("no-caps unelevated")
+                    self.form.props('toggle-color="primary" aria-label="form of the derivation"')
+                    ui.label("form: multiplications of its backward pass")
                 back = ui.button(icon="chevron_left", on_click=lambda: self.go(-1))
                 back.props('outline aria-label="step back"')
                 ahead = ui.button("Next", icon="chevron_right", on_click=lambda: self.go(1))
@@ -56,19 +60,24 @@ class StepRoom:
                 self.play = ui.button("Play", icon="play_arrow", on_click=self._play)
                 self.play.props("outline")
                 self.prove = ui.button("Prove it", on_click=self._prove).props("flat")
+                take = ui.button("Take this step", on_click=self._take).props("flat")
+                take.tooltip("change the network as the update says")
             self.what = ui.html("", sanitize=False).classes("facts")
             self.strip = ui.element("nav").classes("strip").props('aria-label="steps"')
             with ui.element("div").classes("walk"):
                 with ui.element("figure"):
                     self.picture = ui.html("", sanitize=False).classes("picture")
+                    self.picture.on("click", self._follow, js_handler=_EDGE)
                     ui.html(
-                        '<p id="told" role="status">Point at a unit or an edge for its values.</p>',
+                        '<p id="told" role="status">Point at a unit or an edge for its values, '
+                        "click an edge for the paths of its weight.</p>",
                         sanitize=False,
                     )
                 with ui.element("section").classes("chainrule now"):
                     self.equation = ui.html("", sanitize=False)
                     self.equation.props('aria-live="polite" id="equation"')
                     self.proof = ui.html("", sanitize=False).props('role="status" id="proof"')
+                    self.paths = ui.html("", sanitize=False).props('role="status" id="paths-of"')
             ui.html(shown.whole_derivation(), sanitize=False).classes("page")
         self.timer = ui.timer(_SECONDS, lambda: self._played(), active=False)
 
@@ -97,16 +106,18 @@ class StepRoom:
             f"<span>y = {html.escape(target)}</span>"
             f"<span>learning rate {state.learning_rate:g}</span>"
         )
+        if n := len(self._traced.taken):
+            self.what.content += f"<span>{n} step{'s' if n > 1 else ''} taken here</span>"
         self._show_strip()
         self.show(state.at)
 
-    def tick(self) -> None:
+    async def tick(self) -> None:
         """Trace anew when the steps that a link repeats have been made."""
         snapshot = self.studio.space.session.snapshot
         if not snapshot.running and snapshot is not self._traced:
             self.refresh()
 
-    def key(self, name: str) -> None:
+    async def key(self, name: str) -> None:
         """Step with the left and right arrow, play with space."""
         if name == " ":
             self._play()
@@ -132,7 +143,9 @@ class StepRoom:
             f'<p class="place">{k + 1} of {len(self.items)}</p>'
         )
         self.picture.content = pictures.network(self.trace, self.items[: k + 1], item.lit)
-        self.proof.content = ""
+        self.proof.content = self.paths.content = ""
+        if self.trace.form == "paths" and item.symbol == "grad_W" and item.L is not None:
+            self._show_paths(item.L, 1, 1)
         self.prove.set_enabled(item.symbol in proving.PROVABLE)
         self.studio.changed()
 
@@ -157,10 +170,7 @@ class StepRoom:
         assert self.trace is not None
         counts = self.trace.backward_multiplications
         self.form.set_options(
-            {
-                form: f"{form}: {'too many' if counts[form] is None else f'{counts[form]:,}'}"
-                for form in notation.FORMS
-            },
+            {form: f"{form}: {cells.count(counts[form])}" for form in notation.FORMS},
             value=self.studio.space.state.form,
         )
 
@@ -191,14 +201,29 @@ class StepRoom:
         self.play.text = "Pause" if playing else "Play"
         self.play.props(f"icon={'pause' if playing else 'play_arrow'}")
 
-    def _prove(self) -> None:
-        assert self.trace is not None
-        item = self.items[self.studio.space.state.at]
-        if item.symbol not in proving.PROVABLE or item.L is None:
+    async def _prove(self) -> None:
+        trace, item = self.trace, self.items[self.studio.space.state.at]
+        if trace is None or item.symbol not in proving.PROVABLE or item.L is None:
             return
         architecture = self.studio.space.session.architecture
-        found = proving.prove(architecture, self.trace, item.symbol, item.L)
-        self.proof.content = _told(item, found, architecture.dtype)
+        found = await run.io_bound(proving.prove, architecture, trace, item.symbol, item.L)
+        if found is not None and item is self.items[self.studio.space.state.at]:
+            self.proof.content = _told(item, found, architecture.dtype)
+
+    def _take(self) -> None:
+        with self.studio.asking():
+            self.studio.space.take_step()
+        self.refresh()
+
+    def _follow(self, event: Any) -> None:
+        with self.studio.asking():
+            self._show_paths(*(int(part) for part in event.args.split(",")))
+
+    def _show_paths(self, L: int, j: int, k: int) -> None:
+        """Show how a weight acts on the cost."""
+        assert self.trace is not None
+        found = follow(self.trace, L, j, k)
+        self.paths.content = "".join(shown.weight_paths(found, _MOST_PATHS))
 
 
 def _told(item: Item, proof: Proof, dtype: object) -> str:

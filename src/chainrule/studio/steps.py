@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule import notation
+from chainrule.network import Network
 from chainrule.numerics import Array
 from chainrule.studio import speech
 from chainrule.tracing import Trace, cells, formulas, layout, statements
@@ -90,6 +91,14 @@ def updated(trace: Trace, symbol: str, L: int, learning_rate: float) -> Array:
     """Return W^L or B^L after the step, in the network's dtype."""
     old, gradient = getattr(trace, symbol)[L], getattr(trace, f"grad_{symbol}")[L]
     return np.asarray(old - old.dtype.type(learning_rate) * gradient)
+
+
+def downhill(net: Network, trace: Trace, learning_rate: float) -> None:
+    """Change the parameters of a network by one step of gradient descent, that of its trace."""
+    for L, (W, B) in enumerate(zip(net.weights, net.biases, strict=True), 1):
+        W[:] = updated(trace, "W", L, learning_rate)
+        if B is not None:
+            B[:] = updated(trace, "B", L, learning_rate)
 
 
 def _lit(symbol: str, L: int | None, l: int) -> Lit:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 
-import numpy as np
-
-from chainrule import architecture, loading, tracing
-from chainrule.errors import ChainruleError, InputError
+from chainrule import architecture, tracing
+from chainrule.errors import InputError
 from chainrule.network import Network
 from chainrule.numerics import Array
-from chainrule.studio import datasets, steps
+from chainrule.studio import datasets, steps, tabular
 from chainrule.studio.datasets import TABLE, Dataset
-from chainrule.studio.session import Session, Settings
-from chainrule.studio.state import State
+from chainrule.studio.session import Session, Settings, Snapshot
+from chainrule.studio.state import ANEW, State
 
 if TYPE_CHECKING:
     import polars
@@ -54,10 +53,14 @@ class Workspace:
     """
 
     def __init__(self, state: State, given: Given) -> None:
-        self.given = given
-        self.state = state
-        self._session: Session | None = None
-        self._take(state)
+        self.given, self.state = given, state
+        self._data_of: tuple[str, str, str] | None = None
+        self._set_up(state)
+
+    def catch_up(self) -> None:
+        """Make the steps that the link says were made."""
+        if self.state.steps or self.state.taken:
+            self.session.run(self.state.steps)
 
     def change(self, **changes: object) -> None:
         """Change the state; on an error everything is as it was.
@@ -68,41 +71,59 @@ class Workspace:
             If the state would not make a network.
         """
         state = self.state.replace(**changes)
-        if state.steps == 0 and changes.keys() - {"room", "sample", "form", "at", "steps"}:
-            self._take(state)
+        if ANEW & changes.keys():
+            session = self.session
+            self._set_up(state)
+            session.pause()
         else:
             self.state = state
 
     def restart(self) -> None:
         """Go back to the weights before training."""
-        self._take(self.state.replace(steps=0))
-
-    def _take(self, state: State) -> None:
-        data = self._dataset(state)
-        net = self._network(state, data)
-        settings = Settings(state.optimizer, state.learning_rate, state.batch_size, state.seed)
-        session = Session(net, data.X, data.Y, data.X_test, data.Y_test, settings)
-        self.close()
-        self.state, self.data, self.session = state, data, session
-        self._session = session
-        if state.steps:
-            session.run(state.steps)
+        self.change(seed=self.state.seed)
 
     def close(self) -> None:
         """Stop training, when the tab is gone."""
-        if self._session is not None:
-            self._session.pause()
+        self.session.pause()
+
+    def take_step(self) -> None:
+        """Make the step that the room Step shows.
+
+        Raises
+        ------
+        InputError
+            If training goes on meanwhile, or a link could not hold one more.
+        """
+        self.session.take(self.state.sample % len(self.data.X))
+
+    def _set_up(self, state: State) -> None:
+        data = self._dataset(state)
+        net = self._network(state, data)
+        settings = Settings(state.optimizer, state.learning_rate, state.batch_size, state.seed)
+        self.session = Session(net, data.X, data.Y, data.X_test, data.Y_test, settings, state.taken)
+        self.state, self.data = state, data
+        self._data_of = state.data, state.target, state.start
 
     def _dataset(self, state: State) -> Dataset:
+        if self._data_of == (state.data, state.target, state.start):
+            return self.data
         if state.data != TABLE:
             return datasets.named(state.data)
-        if self.given.table is None:
+        table, model = self.given.table, self.given.model
+        if table is None:
             raise InputError(
                 "the samples are a table's, which neither a link nor a model holds: choose its "
                 "file under 'your table'"
             )
-        target = state.target or self.given.table.columns[-1]
-        return datasets.of_table(self.given.table, target)
+        target = state.target or table.columns[-1]
+        if state.start == "seed" or model is None:
+            return tabular.of_table(table, target)
+        from chainrule.tables import preprocessing_of
+
+        known = preprocessing_of(model, self.given.model_name)
+        if known is not None:  # which was fitted to the table of its training
+            return tabular.of_known_table(table, known)
+        return tabular.of_numbers(table, target, model)
 
     def _network(self, state: State, data: Dataset) -> Network:
         if state.start == "model":
@@ -121,9 +142,14 @@ class Workspace:
             seed=state.seed,
         )
 
-    def network(self) -> Network:
-        """Return the network as it is now, a copy."""
-        return Network.of(self.session.architecture, self.session.snapshot.parameters.copy())
+    def network(self, at: Snapshot | None = None) -> Network:
+        """Return the network as it is now, or was at a snapshot: a copy."""
+        names = self.data.inputs if self.data.name == TABLE else None
+        return Network.of(
+            self.session.architecture,
+            (at or self.session.snapshot).parameters.copy(),
+            {"seed": self.state.seed, "feature_names": names},
+        )
 
     def predict(self, X: Array) -> Array:
         """Return the outputs of the network as it is now."""
@@ -131,7 +157,8 @@ class Workspace:
 
     def now(self) -> State:
         """Return the state with the steps that have been made: what a link repeats."""
-        return self.state.replace(steps=self.session.snapshot.steps)
+        snapshot = self.session.snapshot
+        return self.state.replace(steps=snapshot.steps, taken=snapshot.taken)
 
     def trace(self) -> tuple[tracing.Trace, list[steps.Item]]:
         """Return one sample's pass in the chosen form, and its steps with the update.
@@ -146,10 +173,7 @@ class Workspace:
         x, y = self.data.X[i : i + 1], self.data.Y[i : i + 1]
         trace = tracing.trace(net, x, y, state.form, limit=_MOST_PATHS)
         after = net.copy()
-        for L in range(1, len(trace.layer_sizes)):
-            after.weights[L - 1] = steps.updated(trace, "W", L, state.learning_rate)
-            if after.biases[L - 1] is not None:
-                after.biases[L - 1] = steps.updated(trace, "B", L, state.learning_rate)
+        steps.downhill(after, trace, state.learning_rate)
         return trace, steps.items(trace, state.learning_rate, after.loss_value(x, y))
 
     def saved(self) -> bytes:
@@ -167,40 +191,25 @@ class Workspace:
             return path.read_bytes()
 
 
-def opened(content: bytes, name: str) -> Network:
-    """Return the network of an uploaded file.
-
-    Raises
-    ------
-    InputError, FileFormatError
-        If it is none, is damaged, or has functions of the user's own.
-    """
-    handle, path = tempfile.mkstemp(suffix=".safetensors")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        return loading.load(path)
-    except ChainruleError as error:
-        raise type(error)(str(error).replace(path, name)) from None
-    finally:
-        os.unlink(path)
-
-
 def state_of(net: Network) -> State:
     """Return the state to show a loaded network in: the one it was saved in, if that is known."""
-    from urllib.parse import parse_qsl, urlsplit
-
+    state = State(data=_data_for(net))
     link = net.extra.get(_EXTRA)
-    state = State.of(dict(parse_qsl(urlsplit(link).query))) if isinstance(link, str) else State()
+    if isinstance(link, str):
+        with contextlib.suppress(InputError):  # it may be of another version
+            state = State.of(dict(parse_qsl(urlsplit(link).query)))
     a = net.architecture
     hidden = zip(a.layer_sizes[1:-1], a.activations[:-1], strict=True)
-    return state.replace(
-        data=state.data if link else _data_for(net),
+    return state.replace(start="model").where_said(
         layers=tuple((units, activation.name) for units, activation in hidden),
         output=a.activations[-1].name,
         loss=a.loss.name,
-        start="model",
     )
+
+
+def needs_table(net: Network) -> bool:
+    """Whether a loaded network's samples are those of a table."""
+    return state_of(net).data == TABLE
 
 
 def _data_for(net: Network) -> str:
@@ -223,5 +232,4 @@ def _fitting(net: Network, data: Dataset) -> Network:
             f"the model takes {got[0]} inputs and {got[1]} targets, but {data.name} has "
             f"{wanted[0]} and {wanted[1]}: choose other data, or a new network"
         )
-    net.parameters = np.asarray(net.parameters)
     return net

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,17 @@ def number(value: float) -> str:
     ('0.1235', '0', '-1e-09')
     """
     return format(float(value) + 0.0, ".4g")  # which makes 0 of -0
+
+
+def count(n: int) -> str:
+    """Return a whole number, in full where that can be read.
+
+    Examples
+    --------
+    >>> count(12345), count(3 * 10**400)
+    ('12,345', '3.0e+400')
+    """
+    return f"{n:,}" if n < 10**8 else f"{Decimal(n):.1e}"
 
 
 def shown(n: int, most: int = MOST) -> list[int | None]:

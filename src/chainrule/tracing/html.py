@@ -77,7 +77,7 @@ def fragment(trace: Trace, weight: WeightPaths | None = None, told: str = "") ->
         parts.append(f"<h2>{title}</h2>\n")
         parts += (section(statement, known) for statement in steps)
     if weight is not None:
-        parts += _weight(weight)
+        parts += weight_paths(weight)
     return "".join([*parts, "</main>\n"])
 
 
@@ -95,12 +95,9 @@ def _head(trace: Trace, told: str) -> Iterator[str]:
         "<th>what it computes</th></tr>\n"
     )
     for form, sentence in notation.FORMS.items():
-        count = trace.backward_multiplications[form]
+        count = cells.count(trace.backward_multiplications[form])
         chosen = ' class="chosen"' if form == trace.form else ""
-        yield (
-            f"<tr{chosen}><td>{form}</td><td>{'too many' if count is None else f'{count:,}'}</td>"
-            f"<td>{_text(sentence)}</td></tr>\n"
-        )
+        yield (f"<tr{chosen}><td>{form}</td><td>{count}</td><td>{_text(sentence)}</td></tr>\n")
     yield "</table>\n"
 
 
@@ -182,7 +179,8 @@ def mathml(node: Node) -> str:
         return f"<munder>{base}{mathml(below)}</munder>"
     above = mathml(node.above) if node.above else ""
     if node.prime:
-        above = f"<mrow><mo>\N{PRIME}</mo>{above}</mrow>"
+        marks = "\N{PRIME}" if node.prime == 1 else "\N{DOUBLE PRIME}"
+        above = f"<mrow><mo>{marks}</mo>{above}</mrow>"
     if above and below:
         return f"<msubsup>{base}{mathml(below)}{above}</msubsup>"
     if above:
@@ -199,6 +197,11 @@ def _atom(atom: Atom) -> str:
     if atom.token.isdigit():
         return f"<mn>{atom.token}</mn>"
     style = formulas.attribute_of(atom)
+    if atom.token.startswith(r"\dot{"):  # a letter with its dot would not be in italics
+        letter = atom.token.removeprefix(r"\dot{").removesuffix("}")
+        letter = notation.UNICODE.get(letter, letter)
+        colour = f' class="{style}"' if style else ""
+        return f'<mover{colour} accent="true"><mi>{letter}</mi><mo>\N{DOT ABOVE}</mo></mover>'
     text = html.escape(notation.UNICODE.get(atom.token, atom.token))
     return f'<mi class="{style}">{text}</mi>' if style else f"<mi>{text}</mi>"
 
@@ -225,7 +228,8 @@ def _worked(node: Node, known: Values) -> str:
     return math(mathml(node))
 
 
-def _weight(found: WeightPaths) -> Iterator[str]:
+def weight_paths(found: WeightPaths, most: int = _MOST_PATHS) -> Iterator[str]:
+    """Yield the first paths of a weight to the cost, and what all of them sum to."""
     name = math(mathml(formulas.parse(found.latex)))
     paths = found.paths or ()
     yield (
@@ -235,10 +239,10 @@ def _weight(found: WeightPaths) -> Iterator[str]:
     )
     if found.paths is None:
         yield "<p>They are too many to list; the backward pass sums over all of them at once.</p>\n"
-    for i, path in enumerate(paths[:_MOST_PATHS]):
+    for i, path in enumerate(paths[:most]):
         yield _path(path, in_full=i == 0)
-    if len(paths) > _MOST_PATHS:
-        yield f"<p>And {len(paths) - _MOST_PATHS:,} more, which are in the sum.</p>\n"
+    if len(paths) > most:
+        yield f"<p>And {len(paths) - most:,} more, which are in the sum.</p>\n"
     yield '<table class="forms">'
     if found.total is not None:
         yield f"<tr><td>sum over the paths</td><td>{found.spelled(found.total)}</td></tr>\n"

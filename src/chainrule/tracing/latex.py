@@ -69,9 +69,9 @@ def _head(trace: Trace, told: str) -> Iterator[str]:
         yield f"{escape(told[0].upper() + told[1:])}.\n"
     yield r"\begin{tabular}{lrp{11cm}} & multiplications & \\"
     for form, sentence in notation.FORMS.items():
-        count = trace.backward_multiplications[form]
+        count = cells.count(trace.backward_multiplications[form])
         name = rf"\textbf{{{form}}}" if form == trace.form else form
-        yield rf"{name} & {'too many' if count is None else f'{count:,}'} & {escape(sentence)} \\"
+        yield rf"{name} & {count} & {escape(sentence)} \\"
     yield "\\end{tabular}\n"
 
 
@@ -128,7 +128,7 @@ def spelled(node: Node, known: Values | None = None) -> str:
     if isinstance(node, Atom):
         return node.token
     if isinstance(node, Script):
-        marks = "'" if node.prime else ""
+        marks = "'" * node.prime
         if node.above:
             marks += f"^{{{spelled(node.above)}}}"
         if node.below:

@@ -106,7 +106,8 @@ def _space_between(left: Node, right: Node) -> bool:
     if (isinstance(left, Atom) and left.token in tight) or right == Atom(","):
         return False
     applied = left.base if isinstance(left, Script) else left
-    if isinstance(right, Group) and applied in (Atom(r"\sigma"), Atom(r"\phi"), Atom("c")):
+    functions = (Atom(r"\sigma"), Atom(r"\phi"), Atom(r"\dot{\phi}"), Atom("c"))
+    if isinstance(right, Group) and applied in functions:
         return False
     return not (isinstance(left, Atom) and left.token.isdigit() and isinstance(right, Atom))
 
@@ -118,7 +119,7 @@ def _part(part: Node, values: Values | None, most: int, spelling: Spelling) -> B
         marks = (
             spelling.above(formulas.plain(part.above, spelling.letters))
             + spelling.below(formulas.plain(part.below, spelling.letters))
-            + ("'" if part.prime else "")
+            + "'" * part.prime
         )
         base = formula(part.base, values, most, spelling)
         style = "" if isinstance(part.base, Group) else formulas.attribute_of(part)

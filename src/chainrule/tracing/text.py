@@ -148,7 +148,7 @@ class Printer:
             count = trace.backward_multiplications[form]
             style = "title" if form == trace.form else "dim"
             name = f"{'>' if form == trace.form else ' '} {form:<7}"
-            text = "too many" if count is None else f"{count:,}"
+            text = cells.count(count)
             for i, line in enumerate(textwrap.wrap(sentence, max(self.width - 20, 20))):
                 start = f"{name}{text:>10} " if i == 0 else " " * 20
                 yield [(start, style), (line, "dim")]

@@ -10,11 +10,11 @@ import numpy as np
 from chainrule import batches, equations, notation
 from chainrule.architecture import Parametrized
 from chainrule.cost import BatchCost
-from chainrule.counting import Tally, UncountedCost, plain
+from chainrule.counting import Tally, UncountedCost, paths_multiplications, plain
 from chainrule.errors import require_choice
 from chainrule.numerics import Array
 
-# Each takes some microseconds, only to be counted.
+# Each takes some microseconds, only to be counted: of more, the count is computed.
 _MOST_COUNTED_PATHS = 500
 
 
@@ -58,8 +58,8 @@ class Trace:
     Y: Array
     """The targets, of shape (n_targets, n)."""
     steps: list[Step]
-    backward_multiplications: dict[str, int | None]
-    """Of the backward pass, in each form; None for `paths` where there are too many."""
+    backward_multiplications: dict[str, int]
+    """Of the backward pass, in each form."""
     layer_sizes: tuple[int, ...]
     activations: tuple[str, ...]
     loss_name: str
@@ -226,13 +226,14 @@ def trace(
 
 def _count(
     form: str, n: int, W: Any, B: Any, sigma: Any, x: Array, cost: BatchCost, tally: Tally
-) -> int | None:
+) -> int:
     """Return the multiplications of one backward pass: n times those of one sample."""
     sizes = [len(x), *(len(w) for w in W[1:])]
-    if form == "paths" and equations.count_paths(sizes) > _MOST_COUNTED_PATHS:
-        return None
     one = BatchCost(cost.loss, cost.activation, cost.Y[:1])
     q = equations.forward(W, B, sigma, x)
+    if form == "paths" and equations.count_paths(sizes) > _MOST_COUNTED_PATHS:
+        closed = one.lambda_(plain(q.rho[-1]), plain(q.phi[-1])) is not None
+        return n * paths_multiplications(sizes, not closed)
     before = tally.multiplications
     equations.BACKWARD[form](q, W, sigma, UncountedCost(one, tally))
     return n * (tally.multiplications - before)
