@@ -64,14 +64,14 @@ def test_the_proof_is_of_a_small_network_as_deep(run: Run, model: str, network: 
 def test_the_proof_is_a_derivation_from_the_last_layer_back(run: Run) -> None:
     out = run("check", "2-3-1", "--symbolic")[1]
     blocks = out.split("sigma unknown in every layer\n")[1].split("\n\n")
-    assert blocks[0] == "C = (phi^2_1 - y_11)**2/2 + (phi^2_2 - y_12)**2/2"
+    assert blocks[0] == "C = (phi^2_1 - y_11)**2/2 + (phi^2_2 - y_21)**2/2"
     assert blocks[1] == (
         "dC/dW^2_11 = phi^1_1*(phi^2_1 - y_11)*sigma_2'(rho^2_1)\n"
         "    less what equations.py gives, by the paths: 0, by A3: 0, by B3: 0"
     )
     assert blocks[3].splitlines()[:2] == [
         "dC/dW^1_11 = W^2_11*x_11*(phi^2_1 - y_11)*sigma_1'(rho^1_1)*sigma_2'(rho^2_1)",
-        "           + W^2_21*x_11*(phi^2_2 - y_12)*sigma_1'(rho^1_1)*sigma_2'(rho^2_2)",
+        "           + W^2_21*x_11*(phi^2_2 - y_21)*sigma_1'(rho^1_1)*sigma_2'(rho^2_2)",
     ]
     names = [block.split(" ")[0] for block in blocks[1:-2]]
     assert names == ["dC/dW^2_11", "dC/dB^2_1", "dC/dW^1_11", "dC/dB^1_1", "dC/dx_11"]

@@ -224,6 +224,86 @@ def test_every_layer_on_its_kink(activation: str, loss: str, target: float) -> N
     assert report.passed, str(report)
 
 
+# Where numbers are at the end of what they can hold, nothing healthy fails.
+
+
+def test_a_network_that_is_not_finite_is_refused_and_says_why() -> None:
+    net = cr.Network([3, 4, 2], "tanh")
+    net.weights[1][0, 0] = np.nan
+    with pytest.raises(cr.InputError, match=r"C is nan .* W\^2 has entries that are not finite"):
+        cr.check_gradients(net, X, Y)
+    net = cr.Network([3, 4, 2], "tanh", dtype="float64")
+    net.weights[1] = np.full((2, 4), 1e200)
+    with pytest.raises(cr.InputError, match=r"C is inf .* the outputs overflow"):
+        cr.check_gradients(net, X, Y)
+
+
+def test_a_network_that_multiplies_rounding_passes() -> None:
+    """The last digit of rho is a millionth of what sin sees."""
+    net = cr.Network([4, 3, 2], "tanh", "sin", dtype="float64")
+    net.weights[1] *= 1e9
+    report = cr.check_gradients(net, np.ones((4, 4)) * [[1], [2], [3], [4]], Y)
+    assert report.passed, str(report)
+
+
+@pytest.mark.parametrize("target", [1e3, 1e6])
+def test_differences_of_a_cost_much_larger_than_its_derivatives_pass(target: float) -> None:
+    net = cr.Network([2, 3, 2], "tanh", "softsign", "log_cosh", dtype="float64")
+    net.biases[0] = [6.0, 6.0, 6.0]
+    report = cr.check_gradients(net, X[:, :2], np.full((4, 2), target), reference="central")
+    assert report.passed, str(report)
+
+
+def test_what_rounding_may_excuse_is_no_planted_error() -> None:
+    wrong = Activation("w", np.sin, lambda x: np.cos(x) * (1 + 1e-4), check=False)
+    net = cr.Network([3, 4, 2], wrong, "gaussian", "binary_cross_entropy", dtype="float64")
+    report = cr.check_gradients(net, X, Y)
+    assert failing(report) == ["W^1", "B^1", "phi^0"]
+    assert [(c.layer, c.name) for c in report.culprits] == [(1, "w")]
+
+
+def test_softplus_far_below_zero_keeps_its_digits_in_a_complex_step() -> None:
+    net = cr.Network([1, 1], output_activation="softplus", loss="poisson", dtype="float64")
+    net.biases[0] = [-120.0]
+    assert cr.check_gradients(net, [[0.5]], [[3.0]]).passed
+
+
+@pytest.mark.parametrize("reference", ["torch", "jax"])
+def test_where_a_library_has_another_cost_nothing_is_compared(reference: str) -> None:
+    pytest.importorskip(reference)
+    net = cr.Network([2, 2], output_activation="gaussian", loss="cross_entropy", dtype="float64")
+    net.biases[0] = [40.0, 40.0]  # phi is 0, of which they take the logarithm
+    with pytest.raises(cr.InputError, match=rf"{reference} finds C = inf, which is"):
+        cr.check_gradients(net, [[0.1, 0.2]], [[0.0, 1.0]], reference=reference)
+    assert cr.check_gradients(net, [[0.1, 0.2]], [[0.0, 1.0]]).passed
+
+
+@pytest.mark.parametrize("reference", ["torch", "jax"])
+@pytest.mark.parametrize(
+    ("output", "loss"), [("softmax", "cross_entropy"), ("sigmoid", "binary_cross_entropy")]
+)
+def test_libraries_take_pairs_together_too(output: str, loss: str, reference: str) -> None:
+    pytest.importorskip(reference)
+    net = cr.Network([3, 2], "tanh", output, loss, dtype="float64")
+    net.biases[0] = [900.0, -900.0]
+    assert cr.check_gradients(net, X, Y, reference=reference).passed
+
+
+def test_where_rounding_decides_it_is_said_and_nobody_is_blamed() -> None:
+    """Of such a rho a float64 holds no digit that sin sees."""
+    net = cr.Network([3, 4, 2], "tanh", "sin", dtype="float64")
+    net.weights[1] *= 1e17
+    report = cr.check_gradients(net, X, Y)
+    assert report.passed
+    assert {c.name: c.uncertain for c in report.parameters}["W^2"] > 0
+    assert "nothing can be said of " in str(report)
+    wrong = Activation("w", np.tanh, lambda x: 1.1 - np.tanh(x) ** 2, check=False)
+    net = cr.Network([3, 4, 2], wrong, "sin", dtype="float64", seed=1)
+    net.biases[1] = [1e9, -1e9]
+    report = cr.check_gradients(net, X, Y, reference="central")
+    assert {(c.layer, c.name) for c in report.culprits} <= {(1, "w")}
+
+
 # References other than the default one.
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -217,6 +219,22 @@ def test_prove_refuses_what_makes_no_sense(sizes: list[int], n_samples: int, mes
 # What the forms cost.
 
 
+def test_a_proof_of_ten_units_and_more_tells_their_weights_apart() -> None:
+    proof = cr.prove([11, 11])
+    assert len({d.variable for d in proof.differences}) == 11 * 11 + 11 + 11
+    assert proof.passed
+
+
+def test_a_proof_counts_units_first_and_samples_second() -> None:
+    proof = cr.prove([2, 2], n_samples=2)
+    assert proof.passed
+    terms = {f"(phi^1_{j},{i} - y_{j}{i})**2/4" for j in (1, 2) for i in (1, 2)}
+    assert set(proof.cost.split(" + ")) == terms
+    (found,) = {d.spelled for d in proof.differences if d.variable == "x_21"}
+    assert "y_12" not in found  # the other sample's
+    assert "y_21" in found
+
+
 def test_form_costs_fall_from_form_to_form() -> None:
     costs = cr.form_costs()
     assert [cost.layer_sizes for cost in costs] == [
@@ -239,6 +257,17 @@ def test_form_costs_of_square_networks_worked_out_by_hand() -> None:
         n, l = cost.layer_sizes[0], len(cost.layer_sizes) - 1
         assert cost.multiplications["lambda"] == l * n * (2 * n + 1)
         assert cost.multiplications["omega"] == l * n * (2 * n + 3)
+
+
+def test_the_costs_in_the_documentation_are_those_that_are_counted() -> None:
+    page = Path(__file__).parent.parent / "docs" / "derivation.md"
+    row = r"^(\d+(?:-\d+)+) +([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+)$"
+    written = {sizes: counts for sizes, *counts in re.findall(row, page.read_text(), re.M)}
+    assert len(written) == 5
+    for cost in cr.form_costs([2, 3], [2, 4, 8], limit=100_000):
+        sizes = "-".join(map(str, cost.layer_sizes))
+        counted = [cost.n_paths, *cost.multiplications.values()]
+        assert written.get(sizes, [f"{n:,}" for n in counted]) == [f"{n:,}" for n in counted]
 
 
 def test_the_table_of_costs_leaves_out_what_was_not_run() -> None:

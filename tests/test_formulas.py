@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -25,11 +26,14 @@ CASES = [
 ]
 
 
-def trace(output: str, loss: str, form: str, n: int, **more: Any) -> Any:
-    net = cr.Network([2, 3, 4, 2], "tanh", output, loss, dtype="float64", **more)
+def trace(
+    output: str, loss: str, form: str, n: int, weights: list[float] | None = None
+) -> tuple[Any, cr.Network]:
+    net = cr.Network([2, 3, 4, 2], "tanh", output, loss, dtype="float64")
     net.parameters[:] = np.random.default_rng(1).normal(size=net.n_parameters)
     rng = np.random.default_rng(0)
-    return cr.trace(net, rng.normal(size=(n, 2)), rng.dirichlet(np.ones(2), n), form), net
+    X, Y = rng.normal(size=(n, 2)), rng.dirichlet(np.ones(2), n)
+    return cr.trace(net, X, Y, form, sample_weight=weights), net
 
 
 def worked_out(node: Node, values: Any, sigma: Callable[[Array], Array] | None = None) -> Any:
@@ -78,13 +82,14 @@ def worked_out(node: Node, values: Any, sigma: Callable[[Array], Array] | None =
     return result
 
 
+@pytest.mark.parametrize("weights", [None, [1.0, 0.5, 3.0]])
 @pytest.mark.parametrize("n", [1, 3])
 @pytest.mark.parametrize("form", ["omega", "lambda"])
 @pytest.mark.parametrize(("output", "loss"), CASES)
 def test_a_formula_worked_out_by_hand_gives_its_step(
-    output: str, loss: str, form: str, n: int
+    output: str, loss: str, form: str, n: int, weights: list[float] | None
 ) -> None:
-    t, net = trace(output, loss, form, n)
+    t, net = trace(output, loss, form, n, weights and weights[:n])
     values = statements.values(t)
     _, _, sigma = net.architecture.for_equations(net.parameters)
     checked = 0
@@ -97,15 +102,46 @@ def test_a_formula_worked_out_by_hand_gives_its_step(
         found = np.asarray(worked_out(right, values, activation))
         np.testing.assert_allclose(found.reshape(step.value.shape), step.value, rtol=1e-12)
         checked += 1
-    # all but C, and the last omega of some losses
-    assert checked >= len(t.steps) - 2
+    if weights is None:  # all but C, and the last omega of some losses
+        assert checked >= len(t.steps) - 2
 
 
 def test_a_sign_in_a_formula_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = derivation.RHO._replace(right=(r"W^{L} \phi^{L-1} - B^{L}",))
     monkeypatch.setattr(derivation, "RHO", wrong)
     with pytest.raises(AssertionError):
-        test_a_formula_worked_out_by_hand_gives_its_step("identity", "squared_error", "lambda", 1)
+        test_a_formula_worked_out_by_hand_gives_its_step(
+            "identity", "squared_error", "lambda", 1, None
+        )
+
+
+def test_the_cost_is_written_as_it_is_computed() -> None:
+    weights = [1.0, 0.5, 3.0]
+    for output, loss in CASES:
+        for n, given in ((1, None), (3, None), (3, weights)):
+            t, _ = trace(output, loss, "lambda", n, given)
+            (C,) = (s for s in statements.statements(t) if s.step.symbol == "C")
+            line = text.plain([layout.formula(parse(C.latex)).lines[0]])
+            if loss == "squared_error" and given is None:
+                assert line == "C = 1/(2n) ∑ᵢ (φ³(xᵢ) − yᵢ)²"
+                y, phi = t.Y, t.phi[3]
+                assert t.loss == pytest.approx(((phi - y) ** 2).sum() / (2 * n))
+            elif given is None:
+                assert line == "C = 1/n ∑ᵢ c(φ³(xᵢ), yᵢ)"
+            else:
+                assert line == "C = 1/(∑ᵢ wᵢ) ∑ᵢ wᵢ c(φ³(xᵢ), yᵢ)"
+            assert C.note.startswith(f"c is the loss {loss}") or "2n" in line
+
+
+def test_what_cross_entropies_are_is_said_in_words() -> None:
+    for output, loss in (("softmax", "cross_entropy"), ("sigmoid", "binary_cross_entropy")):
+        t, _ = trace(output, loss, "lambda", 1)
+        note = next(s.note for s in statements.statements(t) if s.step.symbol == "C")
+        formula = note.partition("minus the sum over j of ")[2]
+        spelled = re.sub(r"log (\w+)", r"log(\1)", formula.replace("_j", ""))
+        spelled = spelled.replace(" log", " * log")
+        value = eval(spelled, {"log": np.log, "y": t.Y, "phi": t.phi[3]})
+        assert t.loss == pytest.approx(-value.sum())
 
 
 def test_the_derivation_has_every_equation_in_its_order() -> None:
@@ -172,10 +208,26 @@ def test_latex_of_a_tree_parses_to_the_same_tree(equation: derivation.Equation) 
 
 
 def test_sums_over_samples_are_written_where_there_are_several() -> None:
-    for n, wanted in ((1, "∂C/∂B³ = λ³"), (3, "∂C/∂B³ = ∑ᵢ (λ³)_*i")):
+    for n, wanted in ((1, "∂C/∂B³ = λ³"), (2, "∂C/∂B³ = ∑ᵢ (λ³)_*i")):
         t, _ = trace("identity", "squared_error", "lambda", n)
         (found,) = (s.latex for s in statements.statements(t) if s.step[1:3] == ("grad_B", 3))
         assert text.plain([layout.formula(parse(found)).lines[0]]) == wanted
+
+
+def test_sums_over_paths_are_over_samples_too_but_for_the_inputs() -> None:
+    for output, top in (("identity", "φ"), ("softmax", "ρ")):
+        for n, i in ((1, ""), (2, "∑ᵢ ")):
+            t, _ = trace(output, "squared_error", "paths", n)
+            found = {s.step[1:3]: s.latex for s in statements.statements(t)}
+            lines = [
+                text.plain([layout.formula(parse(found[place])).lines[0]])
+                for place in (("grad_B", 3), ("grad_W", 2), ("omega", 0))
+            ]
+            assert lines == [
+                f"∂C/∂B³ⱼ = {i}∂C/∂{top}³ⱼ ∂{top}³ⱼ/∂B³ⱼ",
+                f"∂C/∂W²ⱼₖ = {i}∑ₐ ∂C/∂{top}³ₐ ∂{top}³ₐ/∂φ²ⱼ ∂φ²ⱼ/∂W²ⱼₖ",
+                f"∂C/∂φ⁰ⱼ = ∑_abc ∂C/∂{top}³ₐ ∂{top}³ₐ/∂φ²_b ∂φ²_b/∂φ¹_c ∂φ¹_c/∂φ⁰ⱼ",
+            ]
 
 
 def test_deep_sums_over_paths_leave_out_what_the_derivation_leaves_out() -> None:

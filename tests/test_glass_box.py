@@ -285,12 +285,13 @@ def letters(node: formulas.Node) -> set[str]:
             return letters(above) | letters(below)
         case formulas.Script(base, above, below, prime):
             scripts = [letters(part) for part in (above, below) if part]
-            return letters(base).union(*scripts, {"\N{PRIME}"} if prime else set())
+            return letters(base).union(*scripts, ["", "\N{PRIME}", "\N{DOUBLE PRIME}"][prime])
 
 
 def test_the_font_of_the_page_has_every_letter_of_its_formulas() -> None:
     """Browsers show single letters by those of mathematics, which most fonts lack."""
-    written = {e.statement for part in derivation.PARTS for e in part.equations}
+    equations_listed = [e for part in derivation.PARTS for e in part.equations]
+    written = {f"{e.left} = {right}" for e in equations_listed for right in e.right}
     for form, (output, loss) in itertools.product(FORMS, CASES):
         for n in (1, 3):
             t = trace(output, loss, form, n)
@@ -303,6 +304,9 @@ def test_the_font_of_the_page_has_every_letter_of_its_formulas() -> None:
     shown |= set(notation.UNICODE)  # the studio has a few more
     font = TTFont(BytesIO(base64.b64decode(html.styles().split("base64,")[1].split('"')[0])))
     for token in shown:
+        if token.startswith(r"\dot{"):
+            assert ord("\N{DOT ABOVE}") in font.getBestCmap()
+            token = token.removeprefix(r"\dot{").removesuffix("}")
         for letter in notation.UNICODE.get(token, token):
             italic = letter
             if letter == "h":
@@ -405,6 +409,7 @@ def test_each_factor_of_a_path_is_the_derivative_that_it_says() -> None:
     """From the cost down, each derivative is by what the next one is of."""
     t = trace("identity", "squared_error")
     (first, *_) = follow(t, 1, 3, 2).paths or ()
+    assert first.factors[-1].latex == r"\phi^{0}_{2}"
     chain = []
     for factor in first.factors:
         match = re.fullmatch(r"\\frac\{\\partial (.*)\}\{\\partial (.*)\}", factor.derivative)
@@ -428,6 +433,7 @@ def test_a_sum_has_as_many_digits_as_the_network() -> None:
 def test_too_many_paths_are_counted_and_not_listed() -> None:
     t = cr.trace(cr.Network([5, 40, 40, 10]), np.ones((1, 5)), np.zeros((1, 10)))
     assert follow(t, 1, 1, 1).n_paths == 400
+    assert follow(t, 1, 1, 1, limit=400).paths is not None
     found = follow(t, 1, 1, 1, limit=399)
     assert (found.n_paths, found.paths, found.total) == (400, None, None)
     gradient = pytest.approx(t.grad_W[1][0, 0])
@@ -436,6 +442,35 @@ def test_too_many_paths_are_counted_and_not_listed() -> None:
     assert "400 paths to the cost" in printed
     assert "too many to list" in printed
     assert json.loads(record.dumps(record.of(t, found)))["weight"]["paths"] is None
+
+
+def test_json_holds_what_the_steps_were_taken_of() -> None:
+    for output, loss in CASES:
+        t = trace(output, loss, n=3)
+        written = json.loads(t.to_json())
+        assert len(written["W"]) == len(written["B"]) == len(written["sigma_prime"]) == 3
+        for symbol in ("W", "B", "sigma_prime"):
+            for entry, value in zip(written[symbol], getattr(t, symbol)[1:], strict=True):
+                assert (entry is None) == (value is None)
+                if value is not None:
+                    np.testing.assert_array_equal(entry, value)
+        assert (written["sigma_prime"][-1] is None) == (t.closed_form is not None)
+        np.testing.assert_array_equal(written["y"], t.Y)
+
+
+def test_json_of_a_weight_is_what_was_followed() -> None:
+    t = trace("identity", "squared_error", n=3)
+    found = follow(t, 1, 3, 2)
+    written = json.loads(record.dumps(record.of(t, found)))["weight"]
+    assert [written[key] for key in ("layer", "row", "column", "n_paths")] == [1, 3, 2, 8]
+    assert written["sum"] == found.total
+    assert written["gradient"] == found.gradients
+    for entry, path in zip(written["paths"], found.paths or (), strict=True):
+        assert entry["units"] == list(path.units)
+        np.testing.assert_array_equal(entry["product"], path.product)
+        for factor, exact in zip(entry["factors"], path.factors, strict=True):
+            assert (factor["derivative"], factor["latex"]) == exact[:2]
+            np.testing.assert_array_equal(factor["value"], np.atleast_1d(exact.value))
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,12 @@ def history(n: int = 30, validation: bool = True) -> cr.History:
     )
 
 
+def gradients(*sizes: int) -> cr.network.Gradients:
+    net = cr.Network(sizes)
+    return net.gradients(np.ones((2, sizes[0])), np.ones((2, sizes[-1])))
+
+
+WRONG = cr.Activation("<wrong>", np.tanh, lambda x: 1 + np.tanh(x) ** 2, check=False)
 SHOWN: dict[str, Any] = {
     "network": cr.Network([3, 4, 2]),
     "wide": cr.Network([784, 512, 10], output_activation="softmax", loss="cross_entropy"),
@@ -66,6 +72,11 @@ SHOWN: dict[str, Any] = {
     "long history": history(5000),
     "one epoch": history(1, validation=False),
     "empty history": cr.History(),
+    "gradients": gradients(784, 512, 512, 10),
+    "a gradient": gradients(1, 1),
+    "check": cr.check_gradients(cr.Network([3, 4, 2]), np.ones((2, 3)), np.ones((2, 2))),
+    "failed check": cr.check_gradients(cr.Network([2, 3, 1], WRONG), [[1.0, 2.0]], [[1.0]]),
+    "proof": cr.prove([1, 1, 1]),
     "diagnosis": cr.diagnose(*broken.biases_below_zero(0)[:3]),
 }
 
@@ -138,6 +149,40 @@ def test_weights_that_are_not_finite_are_no_obstacle() -> None:
 def test_a_network_shows_its_summary() -> None:
     net = cr.Network([3, 4, 2])
     assert net.summary() in net._repr_html_()
+
+
+def cells(text: str) -> list[list[str]]:
+    rows = re.findall(r"<tr>(.*?)</tr>", text)
+    return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
+
+
+def test_gradients_are_a_table_of_shapes_and_sizes() -> None:
+    found = gradients(2, 3, 1)
+    text = found._repr_html_()
+    assert f"loss {found.loss:.6g}" in text
+    head, *rows = cells(text)
+    assert head == ["", "shape", "root mean square", "largest"]
+    assert [row[:2] for row in rows] == [
+        ["weights of layer 1", "3 x 2"],
+        ["biases of layer 1", "3"],
+        ["weights of layer 2", "1 x 3"],
+        ["biases of layer 2", "1"],
+        ["inputs", "2 x 2"],
+    ]
+    w = found.weights[0].astype(float)
+    assert rows[0][2:] == [f"{np.sqrt((w**2).mean()):.4g}", f"{np.abs(w).max():.4g}"]
+    large = found._replace(weights=[np.array([[3e200, -4e200]])], biases=[np.array([np.nan])])
+    assert cells(large._repr_html_())[1][2:] == ["3.536e+200", "4e+200"]
+    assert cells(large._repr_html_())[2][2:] == ["nan", "nan"]
+
+
+def test_a_check_shows_the_same_table_as_in_a_terminal() -> None:
+    report = SHOWN["failed check"]
+    text = report._repr_html_()
+    printed = [line.split() for line in str(report).splitlines()]
+    assert [[c for c in row if c] for row in cells(text)[1:]] == printed[2:7]
+    assert "FAILED: tolerance 1e-05" in text
+    assert "layer 1, activation &#x27;&lt;wrong&gt;&#x27;: sigma_prime is not" in text
 
 
 def test_loss_curves_and_the_last_epochs() -> None:

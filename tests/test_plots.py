@@ -103,7 +103,7 @@ def test_decision_regions_are_the_predictions() -> None:
         classifier("sigmoid", 1),
         LogisticRegression().fit(*plane()),
         LogisticRegression().fit(plane()[0], np.array(["no", "yes"])[plane()[1]]),
-        cr.MLPClassifier((4,), max_iter=2000).fit(*plane()),
+        cr.MLPClassifier((4,), max_iter=2000, random_state=0).fit(*plane()),
         cr.Network([2, 4, 1], loss="hinge"),
         cr.Network([2, 4, 1]),
         LinearRegression().fit(*plane()),
@@ -191,3 +191,79 @@ def test_without_matplotlib_the_extra_is_named() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'chainrule[plot]'" in ran.stdout
+
+
+@pytest.mark.parametrize("kind", ["numpy", "pandas", "polars", "list"])
+def test_frames_and_lists_will_do_for_samples_and_targets(kind: str) -> None:
+    import pandas as pd
+    import polars as pl
+
+    X, y = plane()
+    given: dict[str, tuple[Any, Any]] = {
+        "numpy": (X, y),
+        "pandas": (pd.DataFrame(X, columns=["a", "b"]), pd.Series(y)),
+        "polars": (pl.DataFrame(X, schema=["a", "b"]), pl.Series(y)),
+        "list": (X.tolist(), y.tolist()),
+    }
+    net, numbers = classifier(), cr.Network([2, 4, 1])
+    cr.plots.activations(net, given[kind][0])
+    cr.plots.lambdas(net, *given[kind])
+    cr.plots.decision_regions(net, *given[kind])
+    cr.plots.calibration(net, *given[kind])
+    cr.plots.predicted_against_true(numbers, *given[kind])
+    counts = [t.get_text() for t in cr.plots.confusion(net, *given[kind]).texts]
+    assert counts == [t.get_text() for t in cr.plots.confusion(net, X, y).texts]
+
+
+def test_what_is_degenerate_is_drawn() -> None:
+    one, zero = np.ones((1, 2)), np.zeros(1, int)
+    for net in (classifier(), classifier("sigmoid", 1)):
+        cr.plots.decision_regions(net, np.ones((5, 2)), np.zeros(5, int))
+        for draw in (cr.plots.decision_regions, cr.plots.confusion, cr.plots.calibration):
+            draw(net, one, zero).figure.canvas.draw()
+    numbers = cr.Network([2, 4, 1])
+    numbers.biases[0] = np.full(4, -100.0)  # nothing reaches the output
+    cr.plots.predicted_against_true(numbers, one, zero).figure.canvas.draw()
+    cr.plots.lambdas(numbers, one, zero).figure.canvas.draw()
+    numbers.weights[0][0, 0] = np.nan
+    cr.plots.weights(numbers).figure.canvas.draw()
+    cr.plots.loss(cr.History(loss=[1.0, float("nan")])).figure.canvas.draw()
+
+
+def test_classes_that_the_model_does_not_know_are_refused() -> None:
+    X, y = plane()
+    named = LogisticRegression().fit(X, np.array(["no", "yes"])[y])
+    for draw in (cr.plots.confusion, cr.plots.calibration, cr.plots.decision_regions):
+        with pytest.raises(cr.InputError, match=r"'maybe', which is none of the .* no, yes"):
+            draw(named, X, np.array(["maybe", "yes"])[y])
+        for wrong in (y - 1, np.array(["no", "yes"])[y], y + np.nan):
+            with pytest.raises(cr.InputError, match="are numbers from 0"):
+                draw(classifier(), X, wrong)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda X, y: cr.plots.decision_regions(classifier(), X, y),
+        lambda X, y: cr.plots.confusion(classifier(), X, y),
+        lambda X, y: cr.plots.calibration(classifier(), X, y),
+        lambda X, y: cr.plots.predicted_against_true(cr.Network([2, 1]), X, y),
+    ],
+)
+def test_a_target_for_each_sample_and_at_least_one_sample(draw: Callable[..., Any]) -> None:
+    X, y = plane()
+    with pytest.raises(cr.InputError, match="X has 60 samples, but y has 5"):
+        draw(X, y[:5])
+    with pytest.raises(cr.InputError, match="X has no rows"):
+        draw(X[:0], y[:0])
+    assert pyplot.get_fignums() == []  # nothing is left behind
+
+
+def test_settings_and_the_current_figure_stay_as_they_are() -> None:
+    figure, other = pyplot.figure(), pyplot.figure()
+    before = dict(matplotlib.rcParams)
+    for draw in DRAWN.values():
+        draw(figure.add_subplot())
+    assert pyplot.gcf() is other
+    assert dict(matplotlib.rcParams) == before
+    assert len(pyplot.get_fignums()) == 2

@@ -151,12 +151,13 @@ class History:
         columns = self.columns()
         rows = list(zip(*columns.values(), strict=True))[-_ROWS_SHOWN:]
         ending = f", ended by: {self.stop_reason}" if self.stop_reason else ""
+        s = "s" if self.epochs > 1 else ""
         best = f", the best was {self.best_epoch}" if self.best_epoch else ""
         return html.block(
             curves.losses({name: curve for name, curve in shown.items() if curve}),
             html.table(list(columns), [[f"{value:.4g}" for value in row] for row in rows]),
             html.paragraph(
-                f"{self.epochs} epochs in {self.seconds:.2f} s{ending}{best}; {self.optimizer}, "
-                f"batches of {self.batch_size}, {self.engine} engine"
+                f"{self.epochs} epoch{s} in {self.seconds:.2f} s{ending}{best}; "
+                f"{self.optimizer}, batches of {self.batch_size}, {self.engine} engine"
             ),
         )

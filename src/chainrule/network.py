@@ -38,6 +38,19 @@ class Gradients(NamedTuple):
     inputs: Array
     """dC/dX, of the shape of X."""
 
+    def _repr_html_(self) -> str:
+        from chainrule.notebook import html
+
+        named: list[tuple[str, Array]] = []
+        for L, (weights, biases) in enumerate(zip(self.weights, self.biases, strict=True), 1):
+            named.append((f"weights of layer {L}", weights))
+            if biases is not None:
+                named.append((f"biases of layer {L}", biases))
+        return html.block(
+            html.paragraph(f"loss {self.loss:.6g}, and its derivatives by"),
+            html.arrays([*named, ("inputs", self.inputs)]),
+        )
+
 
 class Network(Exportable):
     """A feed-forward network: each layer is activation(weights @ previous layer + biases).

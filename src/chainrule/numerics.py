@@ -91,7 +91,15 @@ def sigmoid(x: Array) -> Array:
 
 def softplus(x: Array) -> Array:
     """Return log(1 + exp(x)); its derivative is `sigmoid`."""
-    return np.asarray(np.maximum(x, 0) + np.log1p(np.exp(-magnitude(x))))
+    return np.asarray(np.maximum(x, 0) + _log1p(np.exp(-magnitude(x))))
+
+
+def _log1p(z: Array) -> Array:
+    if not np.iscomplexobj(z):
+        return np.asarray(np.log1p(z))
+    # NumPy's own forms 1 + z first, which loses a small z
+    square = z.real * (2 + z.real) + z.imag**2
+    return np.asarray(np.log1p(square) / 2 + 1j * np.arctan2(z.imag, 1 + z.real))
 
 
 def softmax(x: Array) -> Array:

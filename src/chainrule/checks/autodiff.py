@@ -19,8 +19,8 @@ from chainrule.naming import family_of
 from chainrule.numerics import Array
 
 
-def by_torch(architecture: Architecture, theta: Array, data: Data) -> Array:
-    """Return the derivatives of C by all parameters, then by all inputs.
+def by_torch(architecture: Architecture, theta: Array, data: Data) -> tuple[float, Array]:
+    """Return C, and its derivatives by all parameters, then by all inputs.
 
     Raises
     ------
@@ -50,7 +50,8 @@ def by_torch(architecture: Architecture, theta: Array, data: Data) -> Array:
         "huber": lambda p, y: F.huber_loss(p, y, reduction="none", delta=parameter or 1.0),
         "log_cosh": lambda p, y: torch.log(torch.cosh(p - y)),
         "cross_entropy": lambda p, y: -torch.xlogy(y, p),
-        "binary_cross_entropy": lambda p, y: F.binary_cross_entropy(p, y, reduction="none"),
+        # torch's own has a 1e-12 in its derivative
+        "binary_cross_entropy": lambda p, y: -torch.xlogy(y, p) - torch.xlogy(1 - y, 1 - p),
         "poisson": lambda p, y: F.poisson_nll_loss(p, y, log_input=False, eps=0, reduction="none"),
         "gamma": lambda p, y: torch.log(p) + y / p,
         "hinge": lambda p, y: F.relu(1 - y * p),
@@ -76,13 +77,14 @@ def by_torch(architecture: Architecture, theta: Array, data: Data) -> Array:
         error = torch.nan_to_num(torch.stack(columns, dim=1) - torch.tensor(data.dY))
         samples = samples + data.dY_weight / 2 * (error**2).sum(dim=(1, 2))
     share = torch.tensor(_shares(data))
-    (samples @ share).backward()  # type: ignore[no-untyped-call]  # PyTorch gives it no types
+    cost = samples @ share
+    cost.backward()  # type: ignore[no-untyped-call]  # PyTorch gives it no types
     found = [*module.parameters(), X]
-    return np.concatenate([value.grad.numpy().ravel() for value in found])
+    return float(cost.detach()), np.concatenate([value.grad.numpy().ravel() for value in found])
 
 
-def by_jax(architecture: Architecture, theta: Array, data: Data) -> Array:
-    """Return the derivatives of C by all parameters, then by all inputs.
+def by_jax(architecture: Architecture, theta: Array, data: Data) -> tuple[float, Array]:
+    """Return C, and its derivatives by all parameters, then by all inputs.
 
     Raises
     ------
@@ -119,7 +121,9 @@ def by_jax(architecture: Architecture, theta: Array, data: Data) -> Array:
         "huber": huber,
         "log_cosh": lambda p, y: jnp.log(jnp.cosh(p - y)),
         "cross_entropy": lambda p, y: -jax.scipy.special.xlogy(y, p),
-        "binary_cross_entropy": lambda p, y: -y * jnp.log(p) - (1 - y) * jnp.log1p(-p),
+        "binary_cross_entropy": lambda p, y: (
+            -jax.scipy.special.xlogy(y, p) - jax.scipy.special.xlogy(1 - y, 1 - p)
+        ),
         "poisson": lambda p, y: p - y * jnp.log(p),
         "gamma": lambda p, y: jnp.log(p) + y / p,
         "hinge": lambda p, y: nn.relu(1 - y * p),
@@ -131,25 +135,42 @@ def by_jax(architecture: Architecture, theta: Array, data: Data) -> Array:
         family, parameter = family_of(function)
         return table[family](*arguments, *(() if parameter is None else (parameter,)))
 
-    def network(parameters: Any, outputs: Any) -> Any:
+    # from the pre-activations, where the pair is finite
+    together: dict[tuple[str, str], Callable[[Any, Any], Any]] = {
+        ("cross_entropy", "softmax"): lambda rho, y: -y * nn.log_softmax(rho),
+        ("binary_cross_entropy", "sigmoid"): lambda rho, y: nn.softplus(rho) - y * rho,
+    }
+    pair = architecture.loss.name, architecture.activations[-1].name
+
+    def network(parameters: Any, outputs: Any) -> tuple[Any, Any]:
+        """Return the last pre-activations, and the outputs."""
         weights, biases = architecture.views(parameters)
+        rho = outputs
         for w, b, activation in zip(weights, biases, architecture.activations, strict=True):
-            outputs = applied(activations, activation, outputs @ w.T + (0 if b is None else b))
-        return outputs
+            rho = outputs @ w.T + (0 if b is None else b)
+            outputs = applied(activations, activation, rho)
+        return rho, outputs
 
     def cost(parameters: Any, X: Any) -> Any:
-        samples = applied(losses, architecture.loss, network(parameters, X), data.Y).sum(axis=1)
+        rho, outputs = network(parameters, X)
+        if pair in together:
+            samples = together[pair](rho, data.Y).sum(axis=1)
+        else:
+            samples = applied(losses, architecture.loss, outputs, data.Y).sum(axis=1)
         if data.dY is not None:
-            by_inputs = jax.vmap(jax.jacfwd(network, argnums=1), (None, 0))(parameters, X)
+            by_inputs = jax.vmap(
+                jax.jacfwd(lambda parameters, x: network(parameters, x)[1], argnums=1), (None, 0)
+            )(parameters, X)
             error = jnp.nan_to_num(by_inputs - data.dY)
             samples = samples + data.dY_weight / 2 * (error**2).sum(axis=(1, 2))
         return samples @ _shares(data)
 
     with jax.enable_x64(True):
-        by_parameters, by_inputs = jax.grad(cost, argnums=(0, 1))(
+        value, (by_parameters, by_inputs) = jax.value_and_grad(cost, argnums=(0, 1))(
             jnp.asarray(theta), jnp.asarray(data.X)
         )
-        return np.concatenate([np.asarray(by_parameters), np.asarray(by_inputs).ravel()])
+        gradient = np.concatenate([np.asarray(by_parameters), np.asarray(by_inputs).ravel()])
+        return float(value), gradient
 
 
 def _shares(data: Data) -> Array:

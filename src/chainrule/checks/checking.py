@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from threadpoolctl import threadpool_limits
 from chainrule import batches, engines
 from chainrule.architecture import Architecture, Parametrized
 from chainrule.checks import autodiff, diagnosis, references
-from chainrule.checks.report import GradientCheck, ParameterCheck
-from chainrule.engines import Data
+from chainrule.checks.comparison import Comparison, OneSided
+from chainrule.checks.report import GradientCheck
+from chainrule.engines import Data, Engine
 from chainrule.errors import InputError, require_choice
 from chainrule.numerics import Array
 
@@ -118,15 +119,16 @@ def check_gradients(
     if max_entries < 1:
         raise InputError(f"max_entries must be at least 1, but is {max_entries}")
 
-    chosen, _ = engines.choose(engine, architecture, data=data)
-    found = chosen.gradients(architecture, theta, data)
-    assert found.inputs is not None
-    ours = np.concatenate([found.parameters, found.inputs.ravel()])
-    comparison = _Comparison(
-        ours,
-        abs(found.loss) if math.isfinite(found.loss) else 0.0,
-        _one_sided(reference, architecture, theta, data),
+    cost = references.loss(architecture, theta, data.X, data)
+    if not math.isfinite(cost):
+        raise InputError(_not_finite(architecture, theta, cost))
+    comparison = Comparison(
+        np.concatenate([theta, data.X.ravel()]),
+        cost,
+        _ours(engines.choose(engine, architecture, data=data)[0], architecture, data),
+        _reference(reference, architecture, data),
         _nearer(architecture, theta, data) if reference == "central" else None,
+        1e-8 if reference == "central" else float(np.finfo(np.float64).eps),
         tolerance,
         max_entries,
         np.random.default_rng(seed),
@@ -142,58 +144,17 @@ def check_gradients(
     return replace(report, culprits=culprits)
 
 
-OneSided = Callable[[int], tuple[float, float]]
-"""From a place among the parameters, then the inputs, to the derivatives from both sides."""
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    ours: Array
-    cost: float
-    one_sided: OneSided
-    nearer: OneSided | None
-    tolerance: float
-    max_entries: int
-    rng: np.random.Generator
-
-    def of(self, name: str, places: Array) -> ParameterCheck:
-        """Compare one array, given the places of its entries."""
-        chosen = np.arange(places.size)
-        if places.size > self.max_entries:
-            chosen = np.sort(self.rng.choice(places.size, self.max_entries, replace=False))
-        at = places.ravel()[chosen]
-        gradient = self.ours[at]
-        left, right = (
-            np.array(side) for side in zip(*(self.one_sided(int(i)) for i in at), strict=True)
-        )
-        expected = (left + right) / 2
-        scale = np.maximum(np.abs(gradient), np.abs(expected))
-        largest = max(float(np.abs(expected).max()), self.cost, 1e-300)
-        scale = np.maximum(scale, 1e-6 * largest)
-        error = np.abs(gradient - expected) / scale
-        slack = 100 * self.tolerance * scale
-        between = (gradient >= np.minimum(left, right) - slack) & (
-            gradient <= np.maximum(left, right) + slack
-        )
-        gap = np.abs(left - right)
-        kink = (gap > slack) & between
-        if self.nearer is not None and kink.any():
-            # A smooth function has a gap too, but one that shrinks with the step.
-            near = (self.nearer(int(i)) for i in at[kink])
-            kink[kink] = [abs(a - b) > g / 2 for (a, b), g in zip(near, gap[kink], strict=True)]
-        error[kink] = 0
-        error[np.isnan(error)] = math.inf
-        worst = int(np.argmax(error))
-        return ParameterCheck(
-            name=name,
-            size=places.size,
-            checked=len(chosen),
-            kinks=int(kink.sum()),
-            error=float(error[worst]),
-            index=tuple(int(i) for i in np.unravel_index(chosen[worst], places.shape)),
-            gradient=float(gradient[worst]),
-            expected=float(expected[worst]),
-        )
+def _not_finite(architecture: Architecture, theta: Array, cost: float) -> str:
+    wrong = [
+        name
+        for name, places in _arrays(architecture, ())
+        if name != "phi^0" and not np.isfinite(theta[places]).all()
+    ]
+    why = f"{wrong[0]} has entries that are not finite" if wrong else "the outputs overflow"
+    return (
+        f"C is {cost} for these samples, so that there is no derivative to compare: {why}; train "
+        "the network anew, or pass other samples"
+    )
 
 
 def _dense(given: Data) -> Data:
@@ -214,31 +175,60 @@ def _arrays(architecture: Architecture, inputs: tuple[int, ...]) -> list[tuple[s
     return [*named, ("phi^0", n + np.arange(math.prod(inputs)).reshape(inputs))]
 
 
-def _one_sided(reference: str, architecture: Architecture, theta: Array, data: Data) -> OneSided:
+def _ours(engine: Engine[Any], architecture: Architecture, data: Data) -> Callable[[Array], Array]:
+    """Return what gives our derivatives at a point."""
+
+    def at(point: Array) -> Array:
+        theta, moved = _apart(architecture, point, data)
+        found = engine.gradients(architecture, theta, moved)
+        assert found.inputs is not None
+        return np.concatenate([found.parameters, found.inputs.ravel()])
+
+    return at
+
+
+def _reference(
+    reference: str, architecture: Architecture, data: Data
+) -> Callable[[Array], OneSided]:
+    """Return what gives the reference's derivatives at a point."""
     if reference in autodiff.GRADIENTS:
-        gradient = autodiff.GRADIENTS[reference](architecture, theta, data)
-        return lambda i: (float(gradient[i]), float(gradient[i]))
+
+        def differentiated(point: Array) -> OneSided:
+            theta, moved = _apart(architecture, point, data)
+            cost, gradient = autodiff.GRADIENTS[reference](architecture, theta, moved)
+            ours = references.loss(architecture, theta, moved.X, moved)
+            if not math.isclose(cost, ours, rel_tol=1e-6, abs_tol=1e-12):
+                raise InputError(
+                    f"for these samples {reference} finds C = {cost:.6g}, which is {ours:.6g} "
+                    "here, because outputs are beyond what its functions can take: compare with "
+                    "reference='complex', or on other samples"
+                )
+            return lambda i: (float(gradient[i]), float(gradient[i]))
+
+        return differentiated
     step = references.complex_steps if reference == "complex" else references.best_differences
-    point, loss = _by_everything(architecture, theta, data)
-    return lambda i: step(loss, point, i)
+    loss = _by_everything(architecture, data)
+    return lambda point: lambda i: step(loss, point, i)
 
 
 def _nearer(architecture: Architecture, theta: Array, data: Data) -> OneSided:
-    point, loss = _by_everything(architecture, theta, data)
+    loss, point = _by_everything(architecture, data), np.concatenate([theta, data.X.ravel()])
     return lambda i: references.differences(loss, point, i, references.NEAR)
 
 
-def _by_everything(
-    architecture: Architecture, theta: Array, data: Data
-) -> tuple[Array, Callable[[Array], Any]]:
-    """Return parameters and inputs as one point, and C as a function of it."""
-    n = len(theta)
+def _by_everything(architecture: Architecture, data: Data) -> Callable[[Array], Any]:
+    """Return C as a function of the parameters and inputs in one array."""
 
-    def loss(at: Array) -> Any:
-        parameters, inputs = _real_if_it_is(at[:n]), _real_if_it_is(at[n:])
-        return references.loss(architecture, parameters, inputs.reshape(data.X.shape), data)
+    def loss(point: Array) -> Any:
+        theta, moved = _apart(architecture, point, data)
+        return references.loss(architecture, _real_if_it_is(theta), _real_if_it_is(moved.X), moved)
 
-    return np.concatenate([theta, data.X.ravel()]), loss
+    return loss
+
+
+def _apart(architecture: Architecture, point: Array, data: Data) -> tuple[Array, Data]:
+    n = architecture.n_parameters
+    return point[:n], replace(data, X=point[n:].reshape(data.X.shape))
 
 
 def _real_if_it_is(point: Array) -> Array:

@@ -56,11 +56,14 @@ def _of_activation(L: int, activation: Activation, rho: Array, second: bool) -> 
     ]
     if second and activation.sigma_double_prime is not None:
         pairs.append(("sigma_double_prime", activation.sigma_double_prime, "sigma_prime", slope))
-    h, found = _STEP * np.maximum(1, np.abs(rho)), []
+    found = []
+    # at a large rho too sigma bends within about 1, but rho has fewer digits after the point
+    h = _STEP * np.maximum(1, np.abs(rho)) ** (1 / 3)
     for name, derivative, of, function in pairs:
         given, here = derivative(rho), function(rho)
         left, right = (here - function(rho - h)) / h, (function(rho + h) - here) / h
-        if (wrong := _worst(given, left, right)) is not None:
+        digits = (np.abs(rho * given) + np.abs(here)) / h
+        if (wrong := _worst(given, left, right, digits)) is not None:
             detail = (
                 f"{name} is not the derivative of {of}: at rho = {rho[wrong]:.4g} it gives "
                 f"{given[wrong]:.6g}, a difference quotient gives {(left + right)[wrong] / 2:.6g}"
@@ -82,7 +85,7 @@ def _of_loss(cost: BatchCost, rho: Array, phi: Array) -> list[Culprit]:
             moved[place] += h
             outputs = cost.activation.sigma(moved.T).T if cost.folded is not None else moved
             quotient[place] = (cost.value(moved, outputs) - here) / h
-    wrong = _worst(given, left, right)
+    wrong = _worst(given, left, right, np.abs(here) / _STEP)
     if wrong is None:
         return []
     detail = (
@@ -92,11 +95,20 @@ def _of_loss(cost: BatchCost, rho: Array, phi: Array) -> list[Culprit]:
     return [Culprit(None, cost.loss.name, detail)]
 
 
-def _worst(given: Array, left: Array, right: Array) -> tuple[int, ...] | None:
-    """Return where a derivative is not between those of both sides; None if nowhere."""
-    slack = _TOLERANCE * np.maximum(np.abs(left), np.abs(right)).max()
+def _worst(
+    given: Array, left: Array, right: Array, digits: Array | float
+) -> tuple[int, ...] | None:
+    """Return where a derivative is not between those of both sides; None if nowhere.
+
+    The differences are uncertain by the last digits of what they were taken of, over the step.
+    """
+    finite = np.isfinite(left) & np.isfinite(right)
+    if not finite.any():
+        return None
+    slack = _TOLERANCE * np.maximum(np.abs(left), np.abs(right))[finite].max()
+    slack = slack + 10 * np.finfo(np.float64).eps * np.nan_to_num(digits)
     low, high = np.minimum(left, right) - slack, np.maximum(left, right) + slack
     off = np.maximum(low - given, given - high)
-    off = np.where(np.isfinite(left) & np.isfinite(right), np.nan_to_num(off, nan=np.inf), 0)
+    off = np.where(finite, np.nan_to_num(off, nan=np.inf), 0)
     worst = np.unravel_index(int(np.argmax(off)), off.shape)
     return tuple(int(i) for i in worst) if off[worst] > 0 else None

@@ -32,6 +32,9 @@ class ParameterCheck:
     """How many of the entries were compared."""
     kinks: int
     """How many of these lie on a kink, where left and right derivative differ: not counted."""
+    uncertain: int
+    """How many change with the last digits of weights and inputs by more than the tolerance, so
+    that nothing can be said of them: not counted either."""
     error: float
     """The largest relative error."""
     index: tuple[int, ...]
@@ -40,6 +43,15 @@ class ParameterCheck:
     """Our derivative there."""
     expected: float
     """The independent one."""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The row of the table."""
+        return (
+            self.name, f"{self.size:,}", f"{self.checked:,}", f"{self.kinks:,}",
+            f"{self.error:.1e}", ",".join(str(i + 1) for i in self.index),
+            f"{self.gradient:.6g}", f"{self.expected:.6g}",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,7 @@ class GradientCheck:
     @property
     def passed(self) -> bool:
         """Whether every error is within the tolerance."""
-        return all(check.error <= self.tolerance for check in self.parameters)
+        return not any(map(self._is_wrong, self.parameters))
 
     @property
     def worst(self) -> float:
@@ -69,20 +81,48 @@ class GradientCheck:
         return max(self.parameters, key=lambda check: check.error)
 
     def __str__(self) -> str:
-        lines = [
-            f"gradients against {self.reference}, in float64",
-            f"{'':<8}{'entries':>10}{'checked':>10}{'on kinks':>10}{'largest error':>16}   "
-            f"{'at':<10}{'gradient':>14}{'reference':>14}",
+        table = [_HEADERS, *(check.cells for check in self.parameters)]
+        widths = (8, 10, 10, 10, 16, 10, 14, 14)
+        lines = [self._title]
+        for (name, *numbers, at, gradient, expected), wrong in zip(
+            table, [False, *map(self._is_wrong, self.parameters)], strict=True
+        ):
+            padded = [f"{name:<{widths[0]}}"]
+            padded += (f"{text:>{n}}" for text, n in zip(numbers, widths[1:5], strict=True))
+            padded += [f"   {at:<{widths[5]}}", f"{gradient:>14}", f"{expected:>14}"]
+            lines.append("".join(padded) + ("   WRONG" if wrong else ""))
+        return "\n".join([*lines, *self._remarks, self._verdict])
+
+    def _repr_html_(self) -> str:
+        from chainrule.notebook import html
+
+        rows = [
+            [*check.cells, "WRONG" if self._is_wrong(check) else ""] for check in self.parameters
         ]
-        for check in self.parameters:
-            place = ",".join(str(i + 1) for i in check.index)
-            mark = "" if check.error <= self.tolerance else "   WRONG"
-            lines.append(
-                f"{check.name:<8}{check.size:>10,}{check.checked:>10,}{check.kinks:>10,}"
-                f"{check.error:>16.1e}   {place:<10}{check.gradient:>14.6g}"
-                f"{check.expected:>14.6g}{mark}"
-            )
-        lines += [str(culprit) for culprit in self.culprits]
-        verdict = "passed" if self.passed else "FAILED"
-        lines.append(f"{verdict}: tolerance {self.tolerance:.0e} relative")
-        return "\n".join(lines)
+        return html.block(
+            html.paragraph(self._title),
+            html.table([*_HEADERS, ""], rows),
+            *map(html.paragraph, [*self._remarks, self._verdict]),
+        )
+
+    def _is_wrong(self, check: ParameterCheck) -> bool:
+        return not check.error <= self.tolerance
+
+    @property
+    def _title(self) -> str:
+        return f"gradients against {self.reference}, in float64"
+
+    @property
+    def _remarks(self) -> list[str]:
+        uncertain = sum(check.uncertain for check in self.parameters)
+        doubt = f"nothing can be said of {uncertain:,}: rounding changes them too much"
+        return [*([doubt] if uncertain else []), *map(str, self.culprits)]
+
+    @property
+    def _verdict(self) -> str:
+        return f"{'passed' if self.passed else 'FAILED'}: tolerance {self.tolerance:.0e} relative"
+
+
+_HEADERS = (
+    "", "entries", "checked", "on kinks", "largest error", "at", "gradient", "reference",
+)  # fmt: skip

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+import numpy as np
+
+from chainrule.numerics import Array
+
 _CELL = "padding:0.1em 0.7em;text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
 _RULE = "border-bottom:1px solid currentColor;"
 
@@ -63,6 +67,19 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
         '<table style="border-collapse:collapse;margin:0.5em 0;color:inherit">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def arrays(named: Iterable[tuple[str, Array]]) -> Markup:
+    """Return a table of arrays: their shapes, and how large their entries are."""
+    rows = []
+    for name, array in named:
+        values = np.abs(array, dtype=np.float64)
+        largest = values.max()
+        with np.errstate(invalid="ignore"):
+            # of the quotients, which do not overflow when they are squared
+            mean = np.sqrt(np.mean((values / (largest or 1)) ** 2)) * largest
+        rows.append([name, " x ".join(map(str, array.shape)), f"{mean:.4g}", f"{largest:.4g}"])
+    return table(["", "shape", "root mean square", "largest"], rows)
 
 
 def _cell(content: str) -> str:

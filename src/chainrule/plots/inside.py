@@ -122,11 +122,14 @@ def lambdas(net: Parametrized, X: Any, Y: Any, ax: Any = None) -> Any:
     it grows, they explode (`chainrule.diagnose` says by how much). Entries that are 0, as below a
     relu at 0, are left out.
     """
+    ax = axes(ax)
+    from matplotlib.ticker import MaxNLocator
+
     t = trace(net, X, Y)
     sizes = [np.abs(lam[lam != 0]).ravel() for lam in t.lambda_[1:]]
     ax = _violins(ax, [np.log10(size) for size in sizes], "|lambda|")
     ax.yaxis.set_major_formatter(lambda value, _: f"$10^{{{value:g}}}$")
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     return ax
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import InputError
+from chainrule.errors import InputError, listing
 from chainrule.numerics import Array
 from chainrule.plots.axes import axes
 
@@ -40,6 +40,9 @@ def decision_regions(
             f"decision regions are drawn over two inputs, but X has shape {X.shape}: choose two "
             "columns and a model of these"
         )
+    _require_pairs(X, y)
+    if resolution < 2:
+        raise InputError(f"resolution must be at least 2 points a side, but is {resolution}")
     ax = axes(ax)
     low, high = X.min(axis=0), X.max(axis=0)
     room = 0.08 * np.maximum(high - low, 1e-9)
@@ -85,6 +88,7 @@ def predicted_against_true(model: Any, X: Any, y: Any, ax: Any = None) -> Any:
     InputError
         If the predictions have another shape than y.
     """
+    _require_pairs(X, y)
     truth, found = (_as_columns(v) for v in (np.asarray(y), np.asarray(model.predict(X))))
     if truth.shape != found.shape:
         raise InputError(
@@ -128,14 +132,16 @@ def confusion(model: Any, X: Any, y: Any, ax: Any = None) -> Any:
     """
     from sklearn.metrics import ConfusionMatrixDisplay
 
-    ax = axes(ax)
-    truth = _labels(model, y)
-    found, classes = _predictions(model, X, truth)
-    if classes is None:
+    _require_pairs(X, y)
+    if _kind(model) == "numbers":
         raise InputError(
             "a confusion matrix is of classes, but this model predicts numbers: see "
             "predicted_against_true"
         )
+    truth = _labels(model, y)
+    found, classes = _predictions(model, X, truth)
+    assert classes is not None
+    ax = axes(ax)
     ConfusionMatrixDisplay.from_predictions(
         truth, found, labels=range(len(classes)), display_labels=classes, ax=ax, colorbar=False,
         cmap="Blues",
@@ -173,6 +179,9 @@ def calibration(model: Any, X: Any, y: Any, ax: Any = None, bins: int = 10) -> A
     """
     from sklearn.calibration import calibration_curve
 
+    _require_pairs(X, y)
+    if bins < 1:
+        raise InputError(f"bins must be at least 1, but is {bins}")
     probabilities = _probabilities(model, X)
     truth = _labels(model, y)
     if probabilities.shape[1] == 1:
@@ -216,16 +225,40 @@ def _kind(model: Any) -> str:
     return "classes" if output == "softmax" or (output == "sigmoid" and n == 1) else "numbers"
 
 
+def _require_pairs(X: Any, y: Any) -> None:
+    n = len(X)
+    if not n:
+        raise InputError("X has no rows: pass at least one sample")
+    if y is not None and len(y) != n:
+        raise InputError(f"X has {n:,} samples, but y has {len(y):,}: pass one for each")
+
+
 def _labels(model: Any, y: Any) -> Array:
-    """Return class numbers from 0 where the model has classes, else y as it is."""
-    y = np.asarray(y)
+    """Return class numbers from 0 where the model has classes, else y as it is.
+
+    Raises
+    ------
+    InputError
+        If there are classes that the model does not know, or no numbers where it has no names.
+    """
+    y, kind = np.asarray(y), _kind(model)
     if hasattr(model, "classes_"):
+        known = np.isin(y, model.classes_)
+        if not known.all():
+            raise InputError(
+                f"y has {y[~known].tolist()[0]!r}, which is none of the model's classes: "
+                f"{listing([str(name) for name in model.classes_])}"
+            )
         return np.searchsorted(model.classes_, y)
     if y.ndim == 2:
-        y = y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1) if _kind(model) == "classes" else y
-    if _kind(model) == "sides":
+        y = y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1) if kind == "classes" else y
+    if kind == "sides":
         return (y > 0).astype(int)
-    return y.astype(int) if _kind(model) == "classes" else y
+    if kind == "numbers":
+        return y
+    if y.dtype.kind not in "biuf" or not (np.asarray(y) >= 0).all():
+        raise InputError("the classes of a network are numbers from 0: pass these as y")
+    return y.astype(int)
 
 
 def _predictions(model: Any, X: Any, truth: Array | None) -> tuple[Array, list[Any] | None]:

@@ -63,6 +63,11 @@ class Proof:
             lines.append("proven" if _zero(differences) else "NOT PROVEN")
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        from chainrule.notebook import html
+
+        return html.preformatted(self.as_derivation())
+
     def _more(self) -> Iterator[tuple[str, Sequence[Difference]]]:
         if self.forward:
             yield "along a direction, by SymPy minus by F1, F2 and F3", self.forward

@@ -23,7 +23,8 @@ class SymbolicNetwork:
         self.W: list[Any] = [None, *(self.symbols(f"W^{L}", n[L], n[L - 1]) for L in layers)]
         self.B: list[Any] = [None, *(self.symbols(f"B^{L}", n[L]) for L in layers)]
         self.sigma: list[Any] = [None, *(_unknown(sympy, L) for L in layers)]
-        self.X, self.Y = self.symbols("x", n[0], n_samples), self.symbols("y", n_samples, n[-1])
+        # units first, samples second, as in phi; a batch's targets are rows
+        self.X, self.Y = self.symbols("x", n[0], n_samples), self.symbols("y", n[-1], n_samples).T
         self.names: dict[Any, Any] = {}
         """What stands for phi, sigma'(rho) and sigma''(rho) in what is written out."""
         self.outputs = self._outputs()
@@ -33,8 +34,9 @@ class SymbolicNetwork:
     def symbols(self, name: str, *shape: int) -> Array:
         """Return an array of symbols, numbered from 1."""
         array = np.empty(shape, object)
+        comma = "," if max(shape) > 9 else ""  # SymPy takes symbols of one name for the same
         for index in np.ndindex(*shape):
-            numbers = "".join(str(i + 1) for i in index)
+            numbers = comma.join(str(i + 1) for i in index)
             array[index] = self.sympy.Symbol(f"{name}_{numbers}", real=True)
         return array
 

@@ -139,7 +139,13 @@ def at(latex: str, L: int, l: int) -> str:
 
 
 def quantity(node: Node) -> tuple[str, int] | None:
-    """Return attribute and L of a whole quantity, such as phi^2; None for anything else."""
+    r"""Return attribute and L of a whole quantity, such as phi^2; None for anything else.
+
+    Examples
+    --------
+    >>> [quantity(parse(latex)) for latex in (r"\phi^{2}", r"\phi^{2}_{1}", r"\phi^{2}'", "X")]
+    [('phi', 2), None, None, ('phi', 0)]
+    """
     if isinstance(node, Row) and len(node.parts) == 1:
         return quantity(node.parts[0])
     if isinstance(node, Atom) and node.token in ("X", "y"):
@@ -201,6 +207,6 @@ def all_known(node: Node, values: Values) -> list[Array]:
 
 
 def sides(row: Row) -> tuple[Row, Row]:
-    """Return what is left and right of the last ``=``."""
-    i = max(i for i, part in enumerate(row.parts) if part == Atom("="))
+    """Return what is left and right of the ``=``."""
+    i = row.parts.index(Atom("="))
     return Row(row.parts[:i]), Row(row.parts[i + 1 :])

@@ -109,7 +109,10 @@ def section(statement: statements.Statement, known: Values) -> str:
         result = f'<span class="C" title="{value.item()!r}">{cells.number(value.item())}</span>'
     else:
         result = matrix(value, symbol)
-    operands = _worked(right, known) + math(_operator("=")) if statement.says_more(known) else ""
+    sides = [_worked(right, known)] if statement.says_more(known) else []
+    worked = "".join(
+        f'<span class="side">{math(_operator("="))}{side}</span>' for side in (*sides, result)
+    )
     note = f'<p class="note">{_text(statement.note)}</p>\n' if statement.note else ""
     return (
         f'<section class="step" id="{symbol}-{statement.step.layer}">\n'
@@ -117,7 +120,7 @@ def section(statement: statements.Statement, known: Values) -> str:
         f"{math(mathml(left) + _operator('=') + mathml(right))}"
         f'<span class="told">{_text(statement.meaning)} '
         f'<span class="shape">{_text(statement.shape)}</span></span></div>\n'
-        f'<div class="worked">{math(_operator("="))}{operands}{result}</div>\n{note}</section>\n'
+        f'<div class="worked">{worked}</div>\n{note}</section>\n'
     )
 
 
@@ -194,6 +197,11 @@ def _atom(atom: Atom) -> str:
     if atom.token.isdigit():
         return f"<mn>{atom.token}</mn>"
     style = formulas.attribute_of(atom)
+    if atom.token.startswith(r"\dot{"):  # a letter with its dot would not be in italics
+        letter = atom.token.removeprefix(r"\dot{").removesuffix("}")
+        letter = notation.UNICODE.get(letter, letter)
+        colour = f' class="{style}"' if style else ""
+        return f'<mover{colour} accent="true"><mi>{letter}</mi><mo>\N{DOT ABOVE}</mo></mover>'
     text = html.escape(notation.UNICODE.get(atom.token, atom.token))
     return f'<mi class="{style}">{text}</mi>' if style else f"<mi>{text}</mi>"
 

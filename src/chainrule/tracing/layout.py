@@ -102,7 +102,7 @@ def formula(
 
 
 def _space_between(left: Node, right: Node) -> bool:
-    tight = {r"\partial", ",", "/"}
+    tight = {r"\partial", "/"}
     if (isinstance(left, Atom) and left.token in tight) or right == Atom(","):
         return False
     applied = left.base if isinstance(left, Script) else left

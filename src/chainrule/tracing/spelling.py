@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -96,7 +97,10 @@ UNICODE = Spelling(
 
 ASCII = Spelling(
     letters={
-        **{command: command.removeprefix("\\") for command in notation.UNICODE},
+        **{
+            command: re.sub(r"\\dot{(.*)}", r"\1_dot", command).replace("\\", "")
+            for command in notation.UNICODE
+        },
         r"\leftarrow": "<-",
         r"\partial": "d",
         r"\circ": "o",

@@ -118,7 +118,7 @@ def _statement(trace: Trace, step: Step, L: int, l: int) -> tuple[str, str]:
             return _cost(trace)
         case "omega" if L == l:
             return _last_omega(trace), ""
-        case "lambda_" if L == l and closed(trace):
+        case "lambda_" if L == l and trace.closed_form is not None:
             return f"{derivation.CLOSED_FORM.left} = {_closed_form(trace)}", _closed_note(trace)
         case "lambda_":
             return derivation.LAMBDA.statement, ""
@@ -126,7 +126,7 @@ def _statement(trace: Trace, step: Step, L: int, l: int) -> tuple[str, str]:
         formula = _paths(trace, step.symbol, L, l)
     else:
         formula = _numbered(trace, step, L, l)
-    last = L == l and step.symbol == "grad_B" and closed(trace)
+    last = L == l and step.symbol == "grad_B" and trace.closed_form is not None
     return formula, _closed_note(trace) if last and trace.form != "lambda" else ""
 
 
@@ -134,7 +134,7 @@ def _numbered(trace: Trace, step: Step, L: int, l: int) -> str:
     equation = derivation.NUMBERED[step.equation]
     right = equation.right[-1]
     above = L + 1 if step.symbol == "omega" else L
-    if above == l and closed(trace):  # what takes the place of the product of both
+    if above == l and trace.closed_form is not None:  # what takes the place of the product of both
         name = "{L+1}" if step.symbol == "omega" else "{L}"
         right = right.replace(derivation.PRODUCT.replace("{L}", name), _closed_form(trace))
     if step.symbol == "grad_B" and trace.n_samples > 1:
@@ -165,11 +165,6 @@ def _mean(trace: Trace, latex: str) -> str:
     return (
         latex if trace.n_samples == 1 else rf"\frac{{1}}{{{trace.n_samples}}} \left({latex}\right)"
     )
-
-
-def closed(trace: Trace) -> bool:
-    """Return whether the last lambda is a closed form, not a product of omega and sigma'."""
-    return trace.sigma_prime[-1] is None
 
 
 def _cancels(trace: Trace) -> bool:
@@ -216,7 +211,7 @@ def _paths(trace: Trace, symbol: str, L: int, l: int) -> str:
     letters = _LETTERS[: l - L] if few else "ab" + "f" * (l - L - 2)
     units = dict(zip(range(l, L, -1), letters, strict=True)) | {L: "j"}
     # through rho, of which C is a function whatever the last sigma is
-    last = r"\rho" if closed(trace) else r"\phi"
+    last = r"\rho" if trace.closed_form is not None else r"\phi"
     phi = r"\phi"
     steps = [
         rf"\frac{{\partial {last if M == l else phi}^{{{M}}}_{units[M]}}}"

@@ -53,8 +53,8 @@ class Trace:
     grad_B: list[Any]
     sigma_prime: list[Any]
     """sigma'(rho); at the output None where lambda^l has a closed form instead."""
-    output_lambda: Array
-    """dC/drho^l, in whichever form."""
+    closed_form: Array | None
+    """dC/drho^l where it is not omega^l o sigma'(rho^l); else None."""
     Y: Array
     """The targets, of shape (n_targets, n)."""
     steps: list[Step]
@@ -188,8 +188,6 @@ def trace(
             else None
             for L in range(1, q.l + 1)
         ]
-        if closed_form is None:
-            closed_form = plain(q.omega[-1]) * sigma_prime[-1]
         counts = {
             name: _count(name, X.shape[1], W, B, layers, X[:, :1], cost, tally)
             for name in equations.BACKWARD
@@ -214,7 +212,7 @@ def trace(
         B=[plain(value) for value in B],
         **values,
         sigma_prime=sigma_prime,
-        output_lambda=closed_form,
+        closed_form=closed_form,
         Y=data.Y.astype(dtype).T,
         steps=steps,
         backward_multiplications=counts,

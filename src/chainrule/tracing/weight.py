@@ -14,7 +14,6 @@ import numpy as np
 from chainrule import equations
 from chainrule.errors import InputError
 from chainrule.numerics import Array
-from chainrule.tracing import statements
 
 if TYPE_CHECKING:
     from chainrule.tracing.traces import Trace
@@ -137,8 +136,8 @@ def _factors(trace: Trace, units: tuple[int, ...]) -> list[Factor]:
     """Return the factors that `equations.path_factors` gives, each with its name."""
     l = len(trace.layer_sizes) - 1
     a = units[0]
-    if statements.closed(trace):
-        top = trace.output_lambda
+    if trace.closed_form is not None:
+        top = trace.closed_form
         names = [_name(r"\rho", l, a, "")]
         start: list[Array] = []
     else:
@@ -165,7 +164,7 @@ class _Recorded:
         return self.trace.omega[self.L]
 
     def lambda_(self, rho: Array, phi: Array) -> Array | None:
-        return self.trace.output_lambda if statements.closed(self.trace) else None
+        return self.trace.closed_form
 
 
 def _gradients(trace: Trace, L: int, j: int, k: int) -> dict[str, float]:
