@@ -67,7 +67,9 @@ def _read(value: Any, kind: Any) -> Any:
     """Return a value as the kind that an annotation says, or raise TypeError."""
     origin, of = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
-        return value if value is None or isinstance(value, str | bool) else _number(value)
+        if isinstance(value, str):
+            return _read(value, str)
+        return value if value is None or isinstance(value, bool) else _number(value)
     if kind is float:
         return float(_number(value))
     if origin in (types.UnionType, typing.Union):
@@ -82,9 +84,18 @@ def _read(value: Any, kind: Any) -> Any:
         return origin(map(_read, value, kinds))
     if origin in (dict, collections.abc.Mapping) and isinstance(value, dict):
         return {_read(name, of[0]): _read(one, of[1]) for name, one in value.items()}
-    if type(value) is not kind:
+    if type(value) is not kind or (kind is str and not _is_text(value)):
         raise TypeError
     return value
+
+
+def _is_text(value: str) -> bool:
+    """Return whether a text can be written: JSON can name halves of characters."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _number(value: Any) -> Any:

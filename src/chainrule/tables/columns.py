@@ -103,6 +103,7 @@ class Column:
             "kind": self.kind in ("number", "date", "category"),
             "centers": len(self.centers) == len(self.scales) == n_scaled,
             "scales": min(self.scales, default=1) > 0,
+            "bend_weight": 0 <= self.bend_weight < 1e6,
             "cycles": all(period > 0 for period, _ in self.cycles),
             "knots": all(a < b for a, b in itertools.pairwise(self.knots)),
             "categories": len(set(self.categories)) == len(self.categories),
