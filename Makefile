@@ -29,7 +29,7 @@ test: $(VENV)/.test $(VENV)/.native
 # undefined, then of threads.
 sanitize: $(VENV)/.native
 	$(call test_core,sanitize-memory,-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all,.)
-	$(call test_core,sanitize-threads,-fsanitize=thread,threads)
+	$(call test_core,sanitize-threads,-fsanitize=thread,'threads|gauss_newton')
 
 lint: $(VENV)/.test $(VENV)/.lint
 	$(BIN)/ruff format --check .

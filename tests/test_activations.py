@@ -61,26 +61,37 @@ POINTS = np.concatenate(
 ).astype(np.float32)
 
 
-def exact(name: str) -> tuple[list[float], list[float]]:
-    """Return the values and numerical derivatives of the formula at `POINTS`."""
+def exact(name: str) -> tuple[list[float], list[float], list[float]]:
+    """Return the values and numerical derivatives, first and second, of the formula at `POINTS`."""
+    formula = FORMULAS[name]
     with mpmath.workdps(50):
         x = [mpmath.mpf(float(point)) for point in POINTS]
-        values = [float(FORMULAS[name](point)) for point in x]
-        return values, [float(mpmath.diff(FORMULAS[name], point, h=1e-15)) for point in x]
+        first, second = (
+            [float(mpmath.diff(formula, point, order, h=1e-15)) for point in x] for order in (1, 2)
+        )
+        return [float(formula(point)) for point in x], first, second
+
+
+def double_prime(activation: Activation) -> Callable[[Any], Any]:
+    """Return sigma''."""
+    assert activation.sigma_double_prime is not None
+    return activation.sigma_double_prime
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 2e-15), ("float32", 1e-6)])
 @pytest.mark.parametrize("name", ELEMENTWISE)
-def test_value_and_derivative_are_those_of_the_formula(
+def test_value_and_derivatives_are_those_of_the_formula(
     name: str, dtype: str, tolerance: float
 ) -> None:
     activation = activations.get(name)
     x = POINTS.astype(dtype)
-    values, derivatives = exact(name)
+    values, derivatives, second_derivatives = exact(name)
     y = activation.sigma(x)
     np.testing.assert_allclose(y, values, rtol=tolerance, atol=tolerance)
     for derivative in (activation.sigma_prime(x), activation.slope(x, y)):
         np.testing.assert_allclose(derivative, derivatives, rtol=tolerance, atol=tolerance)
+    found = double_prime(activation)(x)
+    np.testing.assert_allclose(found, second_derivatives, rtol=tolerance, atol=2 * tolerance)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-15), ("float32", 2e-7)])
@@ -89,7 +100,7 @@ def test_value_and_derivative_are_those_of_the_formula(
 )
 def test_small_values_keep_their_digits(name: str, dtype: str, tolerance: float) -> None:
     """Relative, where the naive formula would cancel or underflow."""
-    values, _ = exact(name)
+    values, _, _ = exact(name)
     found = activations.get(name).sigma(POINTS.astype(dtype))
     normal = np.abs(values) > np.finfo(dtype).tiny
     relative = 50 * tolerance if name == "gaussian" else 4 * tolerance  # x^2 is rounded first
@@ -139,7 +150,9 @@ def test_extremes_are_finite_without_a_warning(name: str, dtype: str) -> None:
     with np.errstate(all="raise", under="ignore"):
         y = activation.sigma(x)
         slopes = (
-            [activation.sigma_prime(x), activation.slope(x, y)] if activation.elementwise else []
+            [activation.sigma_prime(x), activation.slope(x, y), double_prime(activation)(x)]
+            if activation.elementwise
+            else []
         )
         back = activation.pull_back(np.ones_like(x), x, y)
     for found in (y, back, *slopes):
@@ -157,7 +170,8 @@ def test_nan_in_gives_nan_out(name: str, dtype: str) -> None:
     y = activation.sigma(x)
     assert np.isnan(y).tolist() == [True, False]
     if name not in PIECEWISE_LINEAR:
-        for slope in (activation.sigma_prime(x), activation.slope(x, y)):
+        second = double_prime(activation)(x)
+        for slope in (activation.sigma_prime(x), activation.slope(x, y), second):
             assert np.isnan(slope).tolist() == [True, False]
 
 
@@ -173,7 +187,8 @@ def test_shape_and_dtype_are_kept(name: str, dtype: str, shape: tuple[int, ...])
     activation = activations.get(name)
     x = np.linspace(-2, 2, int(np.prod(shape))).reshape(shape).astype(dtype)
     before, y = x.copy(), activation.sigma(x)
-    for found in (y, activation.sigma_prime(x), activation.slope(x, y)):
+    second = double_prime(activation)(x)
+    for found in (y, activation.sigma_prime(x), activation.slope(x, y), second):
         assert found.shape == shape
         assert found.dtype == dtype
     assert (x == before).all()
@@ -185,6 +200,19 @@ def test_kinks_are_where_the_derivative_jumps(name: str) -> None:
     places = np.array([-1.0, 0.0, 1.0])
     jump = np.abs(activation.sigma_prime(places + eps) - activation.sigma_prime(places - eps))
     assert tuple(places[jump > 1e-6]) == activation.kinks
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "selu", "elu(0.5)", "elu", "celu(2.0)"])
+def test_on_a_kink_the_second_derivative_is_from_the_side_of_the_first(name: str) -> None:
+    activation = activations.get(name)
+    at, below = activation.sigma_prime(np.array([0.0, -1e-12]))
+    assert at == pytest.approx(below)
+    at, below = double_prime(activation)(np.array([0.0, -1e-12]))
+    assert at == pytest.approx(below, abs=1e-11)
+
+
+def test_softmax_has_no_elementwise_second_derivative() -> None:
+    assert NAMED["softmax"].sigma_double_prime is None
 
 
 @pytest.mark.parametrize(
@@ -278,6 +306,14 @@ OWN = {
         ),
         "prime_from_output of activation 'mine' is not the derivative of its sigma",
     ),
+    "wrong second derivative": (
+        Activation("mine", cube, cube_prime, sigma_double_prime=lambda x: 5 * x),
+        "sigma_double_prime of activation 'mine' is not the derivative of its sigma_prime: at ",
+    ),
+    "wrong shape of the second derivative": (
+        Activation("mine", cube, cube_prime, sigma_double_prime=lambda x: 6 * x[1:]),
+        r"sigma_double_prime of activation 'mine' must keep the shape .* returned \(39,\)",
+    ),
     "derivative that is not finite where sigma is": (
         Activation("mine", cube, lambda x: np.where(x < 0, np.nan, 3 * x**2)),
         "sigma_prime of activation 'mine' is not the derivative of its sigma: at .* gives nan",
@@ -325,7 +361,7 @@ def test_check_false_lets_a_wrong_derivative_pass() -> None:
 def test_a_right_activation_passes_with_and_without_declared_kinks(
     kinks: tuple[float, ...],
 ) -> None:
-    own = Activation("mine", np.abs, np.sign, kinks=kinks)
+    own = Activation("mine", np.abs, np.sign, sigma_double_prime=np.zeros_like, kinks=kinks)
     assert np.isfinite(cr.Network([2, 3, 2], own).gradients(ONE, ONE).loss)
 
 

@@ -73,8 +73,27 @@ def test_the_proof_is_a_derivation_from_the_last_layer_back(run: Run) -> None:
         "dC/dW^1_11 = W^2_11*x_11*(phi^2_1 - y_11)*sigma_1'(rho^1_1)*sigma_2'(rho^2_1)",
         "           + W^2_21*x_11*(phi^2_2 - y_12)*sigma_1'(rho^1_1)*sigma_2'(rho^2_2)",
     ]
-    names = [block.split(" ")[0] for block in blocks[1:-1]]
+    names = [block.split(" ")[0] for block in blocks[1:-2]]
     assert names == ["dC/dW^2_11", "dC/dB^2_1", "dC/dW^1_11", "dC/dB^1_1", "dC/dx_11"]
+
+
+def test_the_proof_goes_forwards_too_and_on_to_derivatives(run: Run) -> None:
+    *_, forwards, verdict = run("check", "2-1", "--symbolic")[1].split("\n\n")
+    assert forwards.splitlines() == [
+        "along a direction, in which everything moves at once:",
+        "dphi^1_11 = W^1_11*dx_11*sigma_1'(rho^1_1)",
+        "          + W^1_12*dx_21*sigma_1'(rho^1_1)",
+        "          + dB^1_1*sigma_1'(rho^1_1)",
+        "          + dW^1_11*x_11*sigma_1'(rho^1_1)",
+        "          + dW^1_12*x_21*sigma_1'(rho^1_1)",
+        "    less what tangents.py gives, by F1, F2 and F3: 0",
+        "dC, less what tangents.py gives: 0",
+        "<u, J v> - <J.T u, v> = 0",
+    ]
+    assert verdict == (
+        "proven: so it is for each of the 8 weights, biases and inputs, and forwards for each "
+        "output\nand for D = 1/(2n) sum |dphi^l/dx - dY|^2, by D1, D2 and D3\n"
+    )
 
 
 def test_a_proof_that_fails_is_exit_code_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

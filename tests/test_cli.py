@@ -383,7 +383,12 @@ def test_info_of_a_model_and_of_the_installation(run: Run, iris: str) -> None:
 
 
 def test_costs_proof_version_and_help(run: Run) -> None:
-    for arguments, words in ((("costs",), "lambda"), (("prove", "1,2,1"), "proven: every")):
+    expected = {
+        ("costs",): "lambda",
+        ("prove", "1,2,1"): "proven: every",
+        ("prove", "1,1", "--derivatives"): "by D1, D2 and D3",
+    }
+    for arguments, words in expected.items():
         code, out, _ = run(*arguments)
         assert code == 0
         assert words in out

@@ -73,6 +73,17 @@ def test_a_network_saved_without_a_table_takes_its_columns_in_order(run: Run) ->
     assert loading.load("n.safetensors").layer_sizes == (2, 3, 1)
 
 
+def test_a_given_target_stands_for_that_of_the_table(run: Run, iris: str) -> None:
+    Path("t.csv").write_text("a,b,y\n1,2,\n")
+    found = json.loads(run("explain", "2-3-2", "--data", "t.csv", "--y", "5,6", "--json")[1])
+    assert found["y"] == [[5], [6]]
+    run("train", iris, "--target", "species", "-o", "m.safetensors", "--epochs", "1")
+    pl.read_csv(iris)[:1].with_columns(species=pl.lit(None)).write_csv("row.csv")
+    arguments = ("explain", "m.safetensors", "--data", "row.csv")
+    assert "species is missing in these rows" in one_sentence(run(*arguments)[2])
+    assert run(*arguments, "--y", "setosa")[0] == 0
+
+
 @pytest.mark.parametrize("loss", ["poisson", "gamma", "hinge", "gaussian_nll", "quantile(0.3)"])
 def test_a_random_sample_suits_the_loss(run: Run, loss: str) -> None:
     output = "exponential" if loss in ("poisson", "gamma") else "identity"
@@ -80,13 +91,34 @@ def test_a_random_sample_suits_the_loss(run: Run, loss: str) -> None:
     assert (code, err) == (0, "")
 
 
-def test_an_old_encoding_of_the_terminal_is_no_obstacle() -> None:
+def in_ascii(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    for option, wanted in ((), b"= ? 0.13?"), (("--html",), "φ".encode()):
-        command = [*PROGRAM, "explain", "2-3-1", *option]
-        done = subprocess.run(command, env=environment, capture_output=True, check=True)
-        assert wanted in done.stdout
-        assert done.stderr == b""
+    return subprocess.run([*PROGRAM, *arguments], env=environment, capture_output=True, check=True)
+
+
+def test_where_a_terminal_has_no_greek_letters_their_names_are_shown() -> None:
+    done = in_ascii("explain", "2-3-1")
+    assert b"phi^0 = X" in done.stdout
+    assert b"?" not in done.stdout
+    assert done.stderr == b""
+    # but files are in UTF-8
+    assert "φ".encode() in in_ascii("explain", "2-3-1", "--html").stdout
+
+
+def test_names_that_a_terminal_cannot_show_are_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("über.csv").write_text("a,b,y\n1,2,3\n")
+    for command in ("explain", "check"):
+        assert b"row 0 of ?ber.csv" in in_ascii(command, "2-3-1", "--data", "über.csv").stdout
+
+
+def test_a_page_and_a_document_say_which_row_they_show(run: Run) -> None:
+    Path("a_b.csv").write_text("a,b,y\n1,2,3\n4,5,6\n")
+    arguments = ("explain", "2-3-1", "--data", "a_b.csv", "--row", "1")
+    assert "Row 1 of a_b.csv." in run(*arguments, "--html")[1]
+    assert r"Row 1 of a\_b.csv." in run(*arguments, "--latex")[1]
 
 
 @pytest.mark.parametrize("ending", ["html", "tex", "json", "txt"])
@@ -119,11 +151,16 @@ def test_one_weight_is_followed(run: Run) -> None:
         (["2-3-1", "--weight", "3,1,1"], "there is no layer 3"),
         (["2-3-1", "--x", "1,2,3"], "--x must have 2 inputs"),
         (["2-3-1", "--x", "1,b", "--y", "1"], "--x must be numbers with commas"),
-        (["2-3-1", "--x", "1,2"], "there is no target: give it with --y"),
+        (["2-3-1", "--x", "1,2"], "there is no target for the sample given"),
         (["2-3-1", "--x", "1,2", "--y", "1,2"], "--y must have 1 targets"),
         (["2-3-1", "--row", "0"], "--row is a row of a table"),
         (["2-3-1", "--data", "t.csv", "--row", "9"], "there is no row 9: the table has 2 rows"),
         (["2-3-1", "--data", "t.csv", "--row", "x"], "--row takes rows counted from 0"),
+        (["2-3-1", "--data", "t.csv", "--row", "1:999999999999"], "there is no row 2: the table"),
+        (["2-3-1", "--data", "t.csv", "--row", "1:1"], "there is no row 1:1: the table"),
+        (["2-3-1", "--data", "gap.csv", "--row", "1"], "row 1 of gap.csv has nan in the column b"),
+        (["2-3-1", "--x", "1,nan", "--y", "1"], "--x must be finite numbers, but is '1,nan'"),
+        (["2-3-2", "--data", "t.csv"], "1 numeric column beside the inputs, but the target has 2"),
         (["2-3-1", "--data", "t.csv", "--x", "1,2"], "--data and --x are two ways"),
         (["4-3-1", "--data", "t.csv"], "takes 4 numbers, but t.csv has 3 numeric"),
         (["2-3-1", "--data", "none.csv"], "there is no file none.csv"),
@@ -139,6 +176,7 @@ def test_one_weight_is_followed(run: Run) -> None:
 )
 def test_mistakes_are_one_sentence(run: Run, arguments: list[str], message: str) -> None:
     Path("t.csv").write_text("a,b,y\n1,2,3\n4,5,6\n")
+    Path("gap.csv").write_text("a,b,y\n1,2,3\n4,,6\n")
     cr.Network([2, 3, 1]).save("n.safetensors")
     code, out, err = run("explain", *arguments)
     assert (code, out) == (2, "")

@@ -111,7 +111,7 @@ def test_a_sign_in_a_formula_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_derivation_has_every_equation_in_its_order() -> None:
     equations = [equation for part in derivation.PARTS for equation in part.equations]
     numbers = [equation.number for equation in equations if equation.number]
-    assert numbers == ["A1", "A2", "A3", "B1", "B2", "B3"]
+    assert numbers == ["A1", "A2", "A3", "B1", "B2", "B3", "F1-F3", "D1", "D2", "D3"]
     lines = [
         text.plain([layout.formula(parse(f"{e.left} = {right}")).lines[0]])
         for e in equations
@@ -151,6 +151,16 @@ def test_the_derivation_has_every_equation_in_its_order() -> None:
         "∂C/∂B^L = λ^L",
         "∂C/∂W^L = (ω^L ∘ σᵥ'(ρ^L)) (φ^L−1)ᵀ",
         "∂C/∂W^L = λ^L (φ^L−1)ᵀ",
+        "ρ̇^L = W^L φ̇^L−1 + Ḃ^L + Ẇ^L φ^L−1",
+        "φ̇^L = ρ̇^L ∘ σᵥ'(ρ^L)",
+        "Ċ = ∑ ω^l ∘ φ̇^l",
+        "D = 1/(2n) ∑ᵢ ∑ₘ (φ̇^lₘ(xᵢ) − ẏᵢₘ)²",
+        "λ̇^Lₘ = ω̇^Lₘ ∘ σᵥ'(ρ^L)",
+        "λ^L = ω^L ∘ σᵥ'(ρ^L) + σᵥ''(ρ^L) ∘ ∑ₘ ω̇^Lₘ ∘ ρ̇^Lₘ",
+        "ω^L = (W^L+1)ᵀ λ^L+1",
+        "ω̇^Lₘ = (W^L+1)ᵀ λ̇^L+1ₘ",
+        "∂(C + D)/∂B^L = λ^L",
+        "∂(C + D)/∂W^L = λ^L (φ^L−1)ᵀ + ∑ₘ λ̇^Lₘ (φ̇^L−1ₘ)ᵀ",
     ]
 
 
@@ -166,6 +176,29 @@ def test_sums_over_samples_are_written_where_there_are_several() -> None:
         t, _ = trace("identity", "squared_error", "lambda", n)
         (found,) = (s.latex for s in statements.statements(t) if s.step[1:3] == ("grad_B", 3))
         assert text.plain([layout.formula(parse(found)).lines[0]]) == wanted
+
+
+def test_deep_sums_over_paths_leave_out_what_the_derivation_leaves_out() -> None:
+    t = cr.trace(cr.Network([1] * 11), [[1.0]], [[1.0]], "paths")
+    found = {s.step[1:3]: s.latex for s in statements.statements(t)}
+    lines = [
+        text.plain([layout.formula(parse(found[place])).lines[0]])
+        for place in (("grad_B", 1), ("grad_W", 1), ("omega", 0), ("grad_B", 2))
+    ]
+    assert lines == [
+        "∂C/∂B¹ⱼ = ∑_ab…f ∂C/∂φ¹⁰ₐ ∂φ¹⁰ₐ/∂φ⁹_b … ∂φ²_f/∂φ¹ⱼ ∂φ¹ⱼ/∂B¹ⱼ",
+        "∂C/∂W¹ⱼₖ = ∑_ab…f ∂C/∂φ¹⁰ₐ ∂φ¹⁰ₐ/∂φ⁹_b … ∂φ²_f/∂φ¹ⱼ ∂φ¹ⱼ/∂W¹ⱼₖ",
+        "∂C/∂φ⁰ⱼ = ∑_ab…f ∂C/∂φ¹⁰ₐ ∂φ¹⁰ₐ/∂φ⁹_b … ∂φ¹_f/∂φ⁰ⱼ",
+        "∂C/∂B²ⱼ = ∑_abcdefgh ∂C/∂φ¹⁰ₐ ∂φ¹⁰ₐ/∂φ⁹_b ∂φ⁹_b/∂φ⁸_c ∂φ⁸_c/∂φ⁷_d ∂φ⁷_d/∂φ⁶ₑ "
+        "∂φ⁶ₑ/∂φ⁵_f ∂φ⁵_f/∂φ⁴_g ∂φ⁴_g/∂φ³ₕ ∂φ³ₕ/∂φ²ⱼ ∂φ²ⱼ/∂B²ⱼ",
+    ]
+
+
+def test_a_network_without_biases_says_so_once() -> None:
+    for bias in (True, False):
+        t = cr.trace(cr.Network([2, 3, 3, 1], bias=bias), [[1.0, 2.0]], [[1.0]])
+        notes = [s.step[1:3] for s in statements.statements(t) if "no biases" in s.note]
+        assert notes == ([] if bias else [("rho", 1)])
 
 
 def test_where_sigma_and_the_loss_cancel_is_said_once_in_each_form() -> None:

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import re
 import shutil
 import subprocess
+import unicodedata
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from fontTools.ttLib import TTFont
 from hypothesis import given
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule import batches, counting, equations
+from chainrule import batches, counting, equations, notation
 from chainrule.cost import BatchCost
-from chainrule.tracing import cells, follow, html, latex, record, text
+from chainrule.tracing import (
+    cells,
+    derivation,
+    follow,
+    formulas,
+    html,
+    latex,
+    record,
+    spelling,
+    statements,
+    text,
+)
 
 FORMS = ["paths", "omega", "lambda"]
 CASES = [
@@ -154,6 +169,57 @@ def test_the_counts_of_the_forms_are_counted() -> None:
     }
 
 
+@pytest.mark.parametrize("letters", [spelling.UNICODE, spelling.ASCII])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("width", [50, 60, 80, 120])
+def test_lines_keep_to_the_width(width: int, form: str, letters: spelling.Spelling) -> None:
+    wide = [30, 20, 10] if form != "paths" else [9, 8, 10]
+    rng = np.random.default_rng(0)
+    printer = text.Printer(width, letters)
+    for sizes in (wide, [1] * 12 + [2]):
+        net = cr.Network(sizes, "tanh", "softmax", "cross_entropy")
+        t = cr.trace(net, 1e-9 * rng.normal(size=(7, sizes[0])), rng.integers(2, size=7), form)
+        printed = text.plain([*printer.trace(t), *printer.weight(follow(t, 1, 1, 1))])
+        assert max(map(len, printed.splitlines())) <= width
+
+
+def test_where_there_is_no_room_beside_it_the_result_stands_beneath() -> None:
+    t = cr.trace(cr.Network([2, 2, 2], dtype="float64"), [[0.5, -1.0]], [[1.0, 2.0]])
+    worked = {}
+    for width in (60, 50):
+        printed = text.plain(text.Printer(width).trace(t))
+        (found,) = re.findall(r"ρ² = W² φ¹ \+ B².*?\n(.*?)\n\n", printed, re.S)
+        worked[width] = found.splitlines()
+    assert [line.count("=") for line in worked[60]] == [2, 0]
+    assert [line.count("=") for line in worked[50]] == [1, 0, 1, 0]
+
+
+def test_in_ascii_there_are_names_for_letters_and_pieces_for_brackets() -> None:
+    t = trace("identity", "squared_error", "omega", 2)
+    printed = text.plain(text.Printer(100, spelling.ASCII).trace(t))
+    assert printed.isascii()
+    assert "(A1)     omega^2 = (W^3)^T (omega^3 o sigma_v'(rho^3))" in printed
+    assert "rho^1 = W^1 phi^0 + B^1" in printed
+    # as in other letters, but for their names
+    numbers, others = (
+        re.findall(r"-?\d\.\d\S*\d", text.plain(text.Printer(300, letters).trace(t)))
+        for letters in (spelling.ASCII, spelling.UNICODE)
+    )
+    assert numbers == others
+    followed = text.plain(text.Printer(100, spelling.ASCII).weight(follow(t, 1, 3, 2)))
+    assert followed.isascii()
+    assert "dC/dphi^3_1 * dphi^3_1/drho^3_1 * drho^3_1/dphi^2_1" in followed
+
+
+def test_indices_of_two_digits_are_told_apart() -> None:
+    t = cr.trace(cr.Network([23, 12, 1]), np.ones((1, 23)), [[1.0]])
+    names = [
+        text.plain(text.Printer(width=100).weight(follow(t, 1, j, k))).split()[2]
+        for j, k in ((12, 3), (1, 23), (1, 2))
+    ]
+    assert names == ["W¹₁₂,₃", "W¹₁,₂₃", "W¹₁₂"]
+
+
 @pytest.mark.parametrize("output", ["tanh", "softmax"])
 @given(sizes=st.lists(st.integers(1, 4), min_size=2, max_size=4))
 def test_the_paths_that_are_too_many_to_run_would_cost_what_is_said(
@@ -166,14 +232,6 @@ def test_the_paths_that_are_too_many_to_run_would_cost_what_is_said(
     t = cr.trace(net, x, y, "paths")
     backward = [s.multiplications for s in t.steps if s.symbol not in ("rho", "phi", "C")]
     assert 3 * counting.paths_multiplications(sizes, output == "tanh") == sum(backward)
-
-
-@pytest.mark.parametrize("width", [80, 100, 120])
-def test_lines_keep_to_the_width(width: int) -> None:
-    net = cr.Network([30, 20, 10], output_activation="softmax", loss="cross_entropy")
-    t = cr.trace(net, np.ones((1, 30)), [3])
-    for line in text.plain(text.pages(t, width)).splitlines():
-        assert len(line) <= width
 
 
 def test_large_matrices_are_abbreviated_with_their_shape() -> None:
@@ -204,14 +262,55 @@ def test_what_is_not_finite_is_shown_and_is_null_in_json() -> None:
 def test_the_page_needs_nothing_else(form: str) -> None:
     t = trace("softmax", "cross_entropy", form)
     content = html.page(t, follow(t, 1, 1, 1))
-    for outside in ("http", "src=", "@import", "url(", "<link"):
+    for outside in ("http", "src=", "@import", "<link"):
         assert outside not in content
+    assert all(place.startswith('"data:font/woff;base64,') for place in content.split("url(")[1:])
     page = Page(content)
     assert len(page.ids) == len(set(page.ids))
     assert {link[1:] for link in page.links} <= set(page.ids)
     assert {"A1", "A2", "A3", "B1", "B2", "B3", "paths", "weight"} <= set(page.ids)
     assert "script" not in t._repr_html_()
     assert "body" not in t._repr_html_()  # a notebook's own
+
+
+def letters(node: formulas.Node) -> set[str]:
+    match node:
+        case formulas.Atom(token):
+            return {token}
+        case formulas.Row(parts):
+            return set().union(*map(letters, parts))
+        case formulas.Group(inside):
+            return letters(inside) | {"(", ")"}
+        case formulas.Fraction(above, below):
+            return letters(above) | letters(below)
+        case formulas.Script(base, above, below, prime):
+            scripts = [letters(part) for part in (above, below) if part]
+            return letters(base).union(*scripts, {"\N{PRIME}"} if prime else set())
+
+
+def test_the_font_of_the_page_has_every_letter_of_its_formulas() -> None:
+    """Browsers show single letters by those of mathematics, which most fonts lack."""
+    written = {e.statement for part in derivation.PARTS for e in part.equations}
+    for form, (output, loss) in itertools.product(FORMS, CASES):
+        for n in (1, 3):
+            t = trace(output, loss, form, n)
+            written |= {s.latex for s in statements.statements(t)}
+            written |= {f.latex for path in follow(t, 1, 1, 1).paths or () for f in path.factors}
+    deep = cr.Network([1] * 12)
+    t = cr.trace(deep, [[1.0]], [[1.0]], "paths", sample_weight=[1.0])
+    written |= {s.latex for s in statements.statements(t)}
+    shown = set().union(*(letters(formulas.parse(latex)) for latex in written))
+    shown |= set(notation.UNICODE)  # the studio has a few more
+    font = TTFont(BytesIO(base64.b64decode(html.styles().split("base64,")[1].split('"')[0])))
+    for token in shown:
+        for letter in notation.UNICODE.get(token, token):
+            italic = letter
+            if letter == "h":
+                italic = "\N{PLANCK CONSTANT}"  # where Unicode has it
+            elif letter.isalpha():
+                name = unicodedata.name(letter).removeprefix("LATIN ").removeprefix("GREEK ")
+                italic = unicodedata.lookup(f"MATHEMATICAL ITALIC {name.replace(' LETTER', '')}")
+            assert ord(italic) in font.getBestCmap(), letter
 
 
 def test_names_on_the_page_are_escaped() -> None:
@@ -244,16 +343,37 @@ def test_latex_is_balanced_and_uses_amsmath_alone(output: str, loss: str, form: 
         assert len({row.count("&") for row in matrix.split(r"\\")}) == 1
 
 
+def hard_for_latex() -> dict[str, str]:
+    """Return documents with names, numbers and products that are hard to set."""
+    rng = np.random.default_rng(0)
+    found = {}
+    for form in FORMS:
+        net = cr.Network([2, 3, 4, 2], "tanh", "softmax", "cross_entropy", dtype="float64")
+        t = cr.trace(net, 1e-7 * rng.normal(size=(5, 2)), rng.dirichlet([1, 1], 5), form)
+        found[form] = latex.document(t, follow(t, 1, 2, 1), "rows 0, 1 of 50%_a.csv")
+    name = 'λ~<b>#%$|é^_{}\\ok"'
+    own = cr.Activation(name, np.tanh, lambda x: 1 - np.tanh(x) ** 2)
+    found["name"] = cr.trace(cr.Network([1, 1, 1], own), [[1.0]], [[2.0]]).to_latex()
+    t = cr.trace(cr.Network([1] * 12), [[1.0]], [[2.0]], "paths")
+    found["deep"] = latex.document(t, follow(t, 1, 1, 1))
+    big = cr.trace(cr.Network([2, 3, 1]), 1e38 * rng.normal(size=(8, 2)), np.ones((8, 1)))
+    found["not finite"] = latex.document(big, follow(big, 1, 1, 1))
+    digits = cr.Network([784, 128, 10], "relu", "softmax", "cross_entropy")
+    t = cr.trace(digits, rng.normal(size=(30, 784)), rng.integers(10, size=30), "omega")
+    found["large"] = latex.document(t, follow(t, 2, 1, 1))
+    return found
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no LaTeX here")
 def test_latex_compiles(tmp_path: Path) -> None:
-    t = trace("softmax", "cross_entropy", "omega", 2)
-    (tmp_path / "a.tex").write_text(latex.document(t, follow(t, 1, 2, 1)))
-    done = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"],
-        cwd=tmp_path, capture_output=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert b"Overfull" not in done.stdout
+    for name, content in hard_for_latex().items():
+        (tmp_path / "a.tex").write_text(content)
+        done = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"],
+            cwd=tmp_path, capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (name, done.stdout[-2000:])
+        assert b"Overfull" not in done.stdout, name
 
 
 # One weight.
@@ -302,7 +422,7 @@ def test_a_sum_has_as_many_digits_as_the_network() -> None:
         assert found.total is not None
         digits = found.spelled(found.total).lstrip("-0.")
         assert n - 2 <= len(digits) <= n
-        assert found.spelled(found.total) in text.plain(text.weight(found))
+        assert found.spelled(found.total) in text.plain(text.Printer().weight(found))
 
 
 def test_too_many_paths_are_counted_and_not_listed() -> None:
@@ -312,7 +432,7 @@ def test_too_many_paths_are_counted_and_not_listed() -> None:
     assert (found.n_paths, found.paths, found.total) == (400, None, None)
     gradient = pytest.approx(t.grad_W[1][0, 0])
     assert found.gradients == {"A3": gradient, "B3": gradient}
-    printed = text.plain(text.weight(found))
+    printed = text.plain(text.Printer().weight(found))
     assert "400 paths to the cost" in printed
     assert "too many to list" in printed
     assert json.loads(record.dumps(record.of(t, found)))["weight"]["paths"] is None

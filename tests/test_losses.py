@@ -380,3 +380,90 @@ def test_own_losses_with_importable_functions_survive_pickling() -> None:
     assert (twin.name, twin.targets, twin.own) == ("quartic", (0, 1), True)
     assert twin.per_sample(X, X).tolist() == [0.0] * 4
     assert Loss("huber", quartic, quartic_prime) != losses.get("huber")
+
+
+CURVED = [name for name in LOSSES if losses.get(name).curvature is not None]
+ROBUST = ("huber", "huber(2.0)", "log_cosh")
+
+
+def second_derivative(loss: Loss, p: Array, y: Array, k: int) -> Array:
+    """Return the second derivative by output k, by a complex step."""
+    moved = p.astype(complex)
+    moved[:, k] += 1e-30j
+    return np.asarray(loss.derivative(moved, y)[:, k].imag / 1e-30)
+
+
+@pytest.mark.parametrize("name", [name for name in CURVED if name not in ROBUST])
+def test_a_curvature_is_the_second_derivative_expected_where_outputs_are_true(name: str) -> None:
+    loss = losses.get(name)
+    assert loss.curvature is not None
+    p, y = samples(name)
+    targets = {"squared_error": [y], "cross_entropy": [y]}.get(name, [p])
+    if name == "gaussian_nll":  # targets one standard deviation off, on either side
+        mean, deviation = p[:, :2], np.exp(p[:, 2:] / 2)
+        targets = [mean - deviation, mean + deviation]
+    for k in range(p.shape[1]):
+        expected = np.mean([second_derivative(loss, p, y, k) for y in targets], axis=0)
+        np.testing.assert_allclose(loss.curvature(p, targets[0])[:, k], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ROBUST)
+def test_a_robust_losss_curvature_is_that_of_a_parabola_above_it(name: str) -> None:
+    loss = losses.get(name)
+    assert loss.curvature is not None
+    p, y = np.meshgrid(np.linspace(-7, 7, 57), [0.0])
+    touch, at = p.T, p
+    value, slope, h = (f(touch, 0 * touch) for f in (loss.value, loss.derivative, loss.curvature))
+    assert (h > 0).all()
+    assert h[touch == 0] == 1
+    parabola = value + slope * (at - touch) + h / 2 * (at - touch) ** 2
+    assert (parabola >= loss.value(at, y) - 1e-12).all()
+    # and it touches at the other side as well, so that no flatter one would do
+    np.testing.assert_allclose(np.diag(parabola[::-1]), loss.value(p[0], y[0]), atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "output"), FOLDED)
+def test_a_folded_curvature_is_the_unfolded_one_through_the_activation(
+    name: str, output: str
+) -> None:
+    loss, activation = losses.get(name), activations.get(output)
+    folded = loss.folded[output].curvature
+    assert folded is not None
+    assert loss.curvature is not None
+    x = np.random.default_rng(3).normal(size=(N, 4))
+    p = activation.sigma(x)
+    if output != "softmax":
+        expected = loss.curvature(p, p) * activation.sigma_prime(x) ** 2
+        np.testing.assert_allclose(folded(x, p, p), expected, rtol=1e-12)
+        return
+    y = samples(name)[1] * 3  # targets that do not sum to one
+    h = folded(x, p, y)
+    matrix = np.einsum("nj,jk->njk", h, np.eye(4)) - np.einsum("nj,nk->njk", h, h) / 3
+    for k in range(4):
+        moved = x.astype(complex)
+        moved[:, k] += 1e-30j
+        slope = loss.folded[output].derivative(moved, activation.sigma(moved), y)
+        np.testing.assert_allclose(matrix[:, :, k], slope.imag / 1e-30, rtol=1e-11, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", CURVED)
+def test_curvatures_are_finite_and_not_negative_at_the_ends(name: str, dtype: str) -> None:
+    loss = losses.get(name)
+    assert loss.curvature is not None
+    ends = np.clip([-1e4, -64.0, 0.0, 1e-30, 1.0, 64.0, 1e4], *loss.domain).astype(dtype)
+    p, y = (
+        a.reshape(-1, 4) for a in np.meshgrid(ends, np.clip([0.0, 1.0, 0.5, 0.25], *loss.targets))
+    )
+    y = y[:, : 4 // loss.outputs_per_target].astype(dtype)
+    h = loss.curvature(p, y)
+    assert h.dtype == dtype
+    assert h.shape == p.shape
+    assert np.isfinite(h).all()
+    assert (h >= 0).all()
+    for output, folded in loss.folded.items():
+        assert folded.curvature is not None
+        x = np.array([[-1e4, -64, 64, 1e4]], dtype)
+        h = folded.curvature(x, activations.get(output).sigma(x), y[:1])
+        assert np.isfinite(h).all()
+        assert (h >= 0).all()

@@ -135,33 +135,6 @@ def test_levenberg_marquardt_fits_a_smooth_function_to_many_digits() -> None:
     assert all(b < a for a, b in zip(history.loss, history.loss[1:], strict=False))
 
 
-def test_levenberg_marquardt_normal_equations_are_those_of_the_jacobian() -> None:
-    from chainrule.engines import Data
-    from chainrule.training.levenberg import normal_equations
-
-    X, Y = problem(n=7)
-    net = network()
-    weight = np.random.default_rng(2).uniform(size=7)
-    JJ, Jr = normal_equations(net.architecture, net.parameters, Data(X, Y, weight))
-    g = net.gradients(X, Y, sample_weight=weight)
-    flat = [
-        part.ravel()
-        for pair in zip(g.weights, g.biases, strict=True)
-        for part in pair
-        if part is not None
-    ]
-    np.testing.assert_allclose(Jr, np.concatenate(flat), rtol=1e-10, atol=1e-14)
-    # along any direction, J^T J is the second derivative of C if the outputs were linear
-    direction = np.random.default_rng(3).normal(size=JJ.shape[0])
-    h = 1e-6
-    up, down = net.copy(), net.copy()
-    up.parameters += h * direction
-    down.parameters -= h * direction
-    along = (up.predict(X) - down.predict(X)) / (2 * h)
-    expected = (weight @ (along**2).sum(axis=1)) / weight.sum()
-    assert direction @ JJ @ direction == pytest.approx(expected, rel=1e-7)
-
-
 def test_levenberg_marquardt_refuses_what_it_cannot_do() -> None:
     X, Y = problem()
     with pytest.raises(cr.InputError, match=r"lm minimises squared_error.*'lbfgs'"):

@@ -76,9 +76,8 @@ def test_ambiguous_dates_stay_text_and_named_columns_too(tmp_path: Path) -> None
         (b"a,b\n1,2\n3\n", "line 3 of .* has 1 field,"),
         (b"name,b\nx,1\nJos\xe9,2\n", "line 3 has the byte 0xe9, so it is probably Latin-1"),
         (b"a,a\n1,2\n", "more than one column a"),
-        (b"a,,c\n1,2,3\n", "column 2 of .* has no name"),
         (b"1.5,1.5,0\n2,3,1\n", "first line of .* is numbers"),
-        (b"PK\3\4 excel", "not text in UTF-8"),
+        (b"PK\3\4 excel", "is a zip archive or an office document"),
     ],
 )
 def test_a_file_that_is_no_table_says_why(tmp_path: Path, content: bytes, words: str) -> None:
@@ -351,5 +350,5 @@ def test_decimal_commas_are_read_where_commas_separate_nothing(tmp_path: Path) -
 
 
 def test_a_table_is_not_written_under_the_name_of_another_format(tmp_path: Path) -> None:
-    with pytest.raises(cr.InputError, match=r"as \.csv or \.parquet, but out\.xlsx"):
+    with pytest.raises(cr.InputError, match=r"as \.csv, .*, but out\.xlsx"):
         tables.write(pl.DataFrame({"x": [1]}), tmp_path / "out.xlsx")

@@ -46,7 +46,34 @@ def evaluate(
     by_inputs: Array | None = None,
     jacobian: Array | None = None,
 ) -> float: ...
+def normal_equations(
+    network: Network,
+    parameters: Array,
+    X: Any,
+    Y: Any,
+    weight: Any,
+    threads: int,
+    by_parameters: Array,
+    matrix: Array,
+) -> float: ...
+def curvature_product(
+    network: Network,
+    parameters: Array,
+    vector: Array,
+    X: Any,
+    Y: Any,
+    weight: Any,
+    threads: int,
+    product: Array,
+) -> None: ...
 def train(
     jobs: Sequence[tuple[Trainer, int, int, int, bool, int, Array]], threads: int
 ) -> list[tuple[float, float]]: ...
 def shuffle(order: Array, seed: int, epoch: int) -> None: ...
+def encode_columns(
+    columns: Sequence[
+        tuple[Array, float, float, float, float, float, Sequence[float], float, int, int, int]
+    ],
+    to: Array,
+    threads: int,
+) -> None: ...

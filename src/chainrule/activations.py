@@ -1,8 +1,8 @@
-"""Activations: each function beside its derivative.
+"""Activations: each function beside its derivative and its second derivative.
 
-An activation is ``sigma`` with ``sigma_prime``; both act on every element of an array by
-itself and keep its shape and dtype. Softmax, the one exception, says so. Minima and maxima
-are used where a selection would do, because they let a NaN through.
+An activation is ``sigma`` with ``sigma_prime`` and ``sigma_double_prime``; all act on every
+element of an array by itself and keep its shape and dtype. Softmax, the one exception, says so.
+Minima and maxima are used where a selection would do, because they let a NaN through.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SELU_SCALE = 1.0507009873554804934193349852946
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Activation(Named):
-    """An activation function and its derivative.
+    """An activation function and its derivatives.
 
     Parameters
     ----------
@@ -40,6 +40,10 @@ class Activation(Named):
         The same for the derivative.
     prime_from_output : callable, optional
         The derivative as a function of ``y = sigma(x)``, where that is cheaper.
+    sigma_double_prime : callable, optional
+        The second derivative, which only fitting derivatives needs (``fit(X, Y, dY=...)``). It
+        is that almost everywhere: on a kink, where there is none, it is the one from the side
+        whose derivative `sigma_prime` takes there, so 0 everywhere for relu.
     kinks : tuple of float, default ()
         The arguments at which the derivative jumps.
     range : tuple of float, default (-inf, inf)
@@ -47,8 +51,9 @@ class Activation(Named):
     weight_init : str, default "glorot"
         The initializer that ``weight_init="auto"`` chooses for a layer with this activation.
     check : bool, default True
-        Whether a network compares `sigma_prime` with finite differences of `sigma` when it
-        first uses this activation (see `check_derivative`).
+        Whether a network compares `sigma_prime` with finite differences of `sigma`, and
+        `sigma_double_prime` with those of `sigma_prime`, when it first uses this activation (see
+        `check_derivative`).
     own : bool, default True
         Whether it was defined by a user; those of this module set it to False.
 
@@ -65,6 +70,7 @@ class Activation(Named):
     sigma_prime: ArrayFunction
     _: KW_ONLY
     prime_from_output: ArrayFunction | None = None
+    sigma_double_prime: ArrayFunction | None = None
     kinks: tuple[float, ...] = ()
     range: Interval = EVERYWHERE
     weight_init: str = "glorot"
@@ -111,12 +117,19 @@ def _step(condition: Array, x: Array, left: Any) -> Array:
     return np.where(condition, 1, left).astype(x.dtype, copy=False)
 
 
-def _relu_like(name: str, negative: ArrayFunction, slope: ArrayFunction, **more: Any) -> Activation:
+def _relu_like(
+    name: str,
+    negative: ArrayFunction,
+    slope: ArrayFunction,
+    curvature: ArrayFunction = np.zeros_like,
+    **more: Any,
+) -> Activation:
     """Return the activation that is x for positive x and ``negative(x)`` elsewhere."""
     return Activation(
         name,
         lambda x: np.maximum(x, 0) + negative(np.minimum(x, 0)),
         lambda x: _step(x > 0, x, slope(np.minimum(x, 0))),
+        sigma_double_prime=lambda x: np.where(x > 0, 0, curvature(np.minimum(x, 0))),
         **{"weight_init": "he", "own": False, **more},
     )
 
@@ -134,23 +147,45 @@ def _elu(name: str, alpha: float = DEFAULTS["elu"]) -> Activation:
         name,
         lambda x: alpha * np.expm1(x),
         lambda x: alpha * np.exp(x),
+        lambda x: alpha * np.exp(x),
         kinks=() if alpha == 1 else (0.0,),
     )
 
 
 def _celu(name: str, alpha: float = DEFAULTS["celu"]) -> Activation:
-    return _relu_like(name, lambda x: alpha * np.expm1(x / alpha), lambda x: np.exp(x / alpha))
-
-
-def _by_output(name: str, sigma: ArrayFunction, prime: ArrayFunction, **more: Any) -> Activation:
-    """Return the activation whose derivative is `prime` of its own value."""
-    return Activation(
-        name, sigma, lambda x: prime(sigma(x)), prime_from_output=prime, own=False, **more
+    return _relu_like(
+        name,
+        lambda x: alpha * np.expm1(x / alpha),
+        lambda x: np.exp(x / alpha),
+        lambda x: np.exp(x / alpha) / alpha,
     )
 
 
-def _plain(name: str, sigma: ArrayFunction, sigma_prime: ArrayFunction, **more: Any) -> Activation:
-    return Activation(name, sigma, sigma_prime, own=False, **more)
+def _by_output(
+    name: str, sigma: ArrayFunction, prime: ArrayFunction, double_prime: ArrayFunction, **more: Any
+) -> Activation:
+    """Return the activation whose derivatives are functions of its own value."""
+    return Activation(
+        name,
+        sigma,
+        lambda x: prime(sigma(x)),
+        prime_from_output=prime,
+        sigma_double_prime=lambda x: double_prime(sigma(x)),
+        own=False,
+        **more,
+    )
+
+
+def _plain(
+    name: str,
+    sigma: ArrayFunction,
+    sigma_prime: ArrayFunction,
+    sigma_double_prime: ArrayFunction,
+    **more: Any,
+) -> Activation:
+    return Activation(
+        name, sigma, sigma_prime, sigma_double_prime=sigma_double_prime, own=False, **more
+    )
 
 
 def _mish_prime(x: Array) -> Array:
@@ -158,18 +193,42 @@ def _mish_prime(x: Array) -> Array:
     return t + x * (1 - t * t) * numerics.sigmoid(x)
 
 
+def _mish_double_prime(x: Array) -> Array:
+    t, s = np.tanh(numerics.softplus(x)), numerics.sigmoid(x)
+    return (1 - t * t) * s * (2 + x * (1 - s - 2 * t * s))
+
+
 def _silu_prime(x: Array) -> Array:
     s = numerics.sigmoid(x)
     return s * (1 + x * (1 - s))
 
 
-identity = _plain("identity", lambda x: x, np.ones_like, weight_init="lecun")
-sigmoid = _by_output("sigmoid", numerics.sigmoid, lambda y: y * (1 - y), range=(0, 1))
-tanh = _by_output("tanh", np.tanh, lambda y: 1 - y * y, range=(-1, 1))
+def _silu_double_prime(x: Array) -> Array:
+    s = numerics.sigmoid(x)
+    return s * (1 - s) * (2 + x * (1 - 2 * s))
+
+
+def _softplus_double_prime(x: Array) -> Array:
+    s = numerics.sigmoid(x)
+    return s * (1 - s)
+
+
+identity = _plain("identity", lambda x: x, np.ones_like, np.zeros_like, weight_init="lecun")
+sigmoid = _by_output(
+    "sigmoid",
+    numerics.sigmoid,
+    lambda y: y * (1 - y),
+    lambda y: y * (1 - y) * (1 - 2 * y),
+    range=(0, 1),
+)
+tanh = _by_output(
+    "tanh", np.tanh, lambda y: 1 - y * y, lambda y: -2 * y * (1 - y * y), range=(-1, 1)
+)
 relu = _by_output(
     "relu",
     lambda x: np.maximum(x, 0),
     lambda y: (y > 0).astype(y.dtype),
+    np.zeros_like,
     kinks=(0.0,),
     range=POSITIVE,
     weight_init="he",
@@ -181,6 +240,7 @@ selu = _plain(
     "selu",
     lambda x: _SELU_SCALE * (np.maximum(x, 0) + _SELU_ALPHA * np.expm1(np.minimum(x, 0))),
     lambda x: _SELU_SCALE * _step(x > 0, x, _SELU_ALPHA * np.exp(np.minimum(x, 0))),
+    lambda x: np.where(x > 0, 0, _SELU_SCALE * _SELU_ALPHA * np.exp(np.minimum(x, 0))),
     kinks=(0.0,),
     weight_init="lecun",
 )
@@ -188,29 +248,57 @@ gelu = _plain(
     "gelu",
     lambda x: x * numerics.normal_cdf(x),
     lambda x: numerics.normal_cdf(x) + x * numerics.normal_pdf(x),
+    lambda x: (2 - x * x) * numerics.normal_pdf(x),
     weight_init="he",
 )
-silu = _plain("silu", lambda x: x * numerics.sigmoid(x), _silu_prime, weight_init="he")
-mish = _plain("mish", lambda x: x * np.tanh(numerics.softplus(x)), _mish_prime, weight_init="he")
-softplus = _plain("softplus", numerics.softplus, numerics.sigmoid, range=POSITIVE, weight_init="he")
+silu = _plain(
+    "silu", lambda x: x * numerics.sigmoid(x), _silu_prime, _silu_double_prime, weight_init="he"
+)
+mish = _plain(
+    "mish",
+    lambda x: x * np.tanh(numerics.softplus(x)),
+    _mish_prime,
+    _mish_double_prime,
+    weight_init="he",
+)
+softplus = _plain(
+    "softplus",
+    numerics.softplus,
+    numerics.sigmoid,
+    _softplus_double_prime,
+    range=POSITIVE,
+    weight_init="he",
+)
 softsign = _plain(
     "softsign",
     lambda x: x / (1 + numerics.magnitude(x)),
     lambda x: (1 + numerics.magnitude(x)) ** -2,
+    lambda x: -2 * np.sign(x) * (1 + numerics.magnitude(x)) ** -3,
     range=(-1, 1),
 )
 hard_tanh = _plain(
     "hard_tanh",
     lambda x: np.minimum(np.maximum(x, -1), 1),
     lambda x: _step((x > -1) & (x < 1), x, 0),
+    np.zeros_like,
     kinks=(-1.0, 1.0),
     range=(-1, 1),
 )
-sin = _plain("sin", np.sin, np.cos, range=(-1, 1))
+sin = _plain("sin", np.sin, np.cos, lambda x: -np.sin(x), range=(-1, 1))
 gaussian = _plain(
-    "gaussian", lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x), range=(0, 1)
+    "gaussian",
+    lambda x: np.exp(-x * x),
+    lambda x: -2 * x * np.exp(-x * x),
+    lambda x: (4 * x * x - 2) * np.exp(-x * x),
+    range=(0, 1),
 )
-exponential = _plain("exponential", numerics.exp, numerics.exp_prime, range=POSITIVE)
+exponential = _plain(
+    "exponential",
+    numerics.exp,
+    numerics.exp_prime,
+    numerics.exp_double_prime,
+    range=POSITIVE,
+)
 softmax = Softmax("softmax", numerics.softmax, _no_sigma_prime, range=(0, 1), own=False)
 
 NAMED = {
@@ -252,49 +340,59 @@ def get(activation: str | Activation) -> Activation:
 
 
 def check_derivative(activation: Activation) -> None:
-    """Compare `sigma_prime` with central differences of `sigma` over [-3, 3], in float64.
+    """Compare each derivative with central differences over [-3, 3], in float64.
 
     Raises
     ------
     InputError
-        If the shapes are wrong, if sigma is not elementwise, or if the derivative is not
-        that of sigma; the argument where they differ most is named.
+        If the shapes are wrong, if sigma is not elementwise, if `sigma_prime` is not the
+        derivative of sigma, or `sigma_double_prime` that of sigma_prime; the argument where they
+        differ most is named.
     """
     name, h = activation.name, 1e-6
     # An irrational spacing, so that no point falls on a kink at a round number.
     x = (np.arange(-20, 20) + 0.37) * (math.pi / 20)
+    sigma, prime = activation.sigma, activation.sigma_prime
     with np.errstate(all="ignore"):
-        y, prime = np.asarray(activation.sigma(x)), np.asarray(activation.sigma_prime(x))
-        for what, value in (("sigma", y), ("sigma_prime", prime)):
-            if value.shape != x.shape:
+        y = np.asarray(sigma(x))
+        given = {"sigma": y, "sigma_prime": prime(x)}
+        if activation.sigma_double_prime is not None:
+            given["sigma_double_prime"] = activation.sigma_double_prime(x)
+        for what, value in given.items():
+            if np.shape(value) != x.shape:
                 raise InputError(
                     f"{what} of activation {name!r} must keep the shape of its argument: "
-                    f"it took {x.shape} and returned {value.shape}"
+                    f"it took {x.shape} and returned {np.shape(value)}"
                 )
-        alone = np.concatenate([activation.sigma(x[i : i + 1]) for i in range(len(x))])
+        alone = np.concatenate([sigma(x[i : i + 1]) for i in range(len(x))])
         if not np.allclose(y, alone, rtol=1e-9, equal_nan=True):
             raise InputError(
                 f"sigma of activation {name!r} must treat every element by itself, but its "
                 "value for one element changed with the others"
             )
-        slopes = {"sigma_prime": prime, "slope": np.asarray(activation.slope(x, y))}
-        difference = (activation.sigma(x + h) - activation.sigma(x - h)) / (2 * h)
-    usable = np.isfinite(difference)
-    for kink in activation.kinks:
-        usable &= np.abs(x - kink) > 2 * h
-    if not usable.any():
+        if activation.prime_from_output is not None:
+            given["prime_from_output"] = activation.prime_from_output(y)
+        differences = {
+            "sigma": (sigma(x + h) - sigma(x - h)) / (2 * h),
+            "sigma_prime": (prime(x + h) - prime(x - h)) / (2 * h),
+        }
+    off_kinks = np.all([np.abs(x - kink) > 2 * h for kink in (*activation.kinks, math.inf)], axis=0)
+    if not (off_kinks & np.isfinite(differences["sigma"])).any():
         raise InputError(
             f"activation {name!r} is not finite anywhere in [-3, 3]: sigma and sigma_prime "
             "must be defined for the pre-activations that occur"
         )
-    for what, slope in slopes.items():
-        error = np.abs(difference - slope) / np.maximum(1, np.abs(difference))
+    del given["sigma"]
+    for what, derivative in given.items():
+        of = "sigma_prime" if what == "sigma_double_prime" else "sigma"
+        difference = differences[of]
+        usable = off_kinks & np.isfinite(difference)
+        error = np.abs(difference - derivative) / np.maximum(1, np.abs(difference))
         error = np.where(usable, np.nan_to_num(error, nan=np.inf), 0)
         worst = int(np.argmax(error))
         if error[worst] > 1e-5:
-            source = what if what == "sigma_prime" else "prime_from_output"
             raise InputError(
-                f"{source} of activation {name!r} is not the derivative of its sigma: at "
-                f"{x[worst]:.4g} it gives {slope[worst]:.6g}, a central difference of sigma gives "
-                f"{difference[worst]:.6g}"
+                f"{what} of activation {name!r} is not the derivative of its {of}: at "
+                f"{x[worst]:.4g} it gives {derivative[worst]:.6g}, a central difference of {of} "
+                f"gives {difference[worst]:.6g}"
             )

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from chainrule import arraylike
 from chainrule.architecture import Architecture
 from chainrule.engines import Data, shuffled
 from chainrule.errors import InputError, listing
 from chainrule.numerics import Array
 
-# Entries that are looked through at a time, so that a check needs no copy of the whole array.
-_BLOCK_ENTRIES = 1 << 20
 # The number of an epoch that never comes, so that this shuffle is none that trains.
 _NO_EPOCH = 2**64 - 1
-
-
-def row_blocks(array: Array) -> Iterator[slice]:
-    """Yield slices of rows, each of about a million entries."""
-    size = max(1, _BLOCK_ENTRIES // max(1, math.prod(array.shape[1:])))
-    return (slice(start, start + size) for start in range(0, len(array), size))
-
-
-def column_names(X: Any) -> tuple[str, ...] | None:
-    """Return the column names of a data frame, None for anything else."""
-    if hasattr(X, "collect"):  # asking a lazy frame for its columns may run it
-        return None
-    names = getattr(X, "columns", None)
-    if names is None or not all(isinstance(name, str) for name in names):
-        return None
-    return tuple(names)
 
 
 def inputs(
@@ -57,12 +40,12 @@ def inputs(
     InputError
         Saying what was wanted, what came and what to do.
     """
-    frame_names = column_names(X)
-    if _is_frame(X):
-        X = _from_frame(X)
+    frame_names = arraylike.column_names(X)
+    if arraylike.is_frame(X):
+        X = arraylike.from_frame(X)
     elif hasattr(X, "tocsr"):
-        X = _valid(X.tocsr())
-    X = _numeric("X", X)
+        X = arraylike.valid_csr(X.tocsr())
+    X = arraylike.numeric("X", X)
     if X.ndim != 2:
         hint = f"for one sample pass X[None, :] ({n_inputs} numbers)" if X.ndim == 1 else ""
         raise InputError(
@@ -83,7 +66,7 @@ def inputs(
             )
         X = X[:, [frame_names.index(name) for name in names]]
         frame_names = tuple(names)
-    _require_finite("X", X, dtype, frame_names)
+    arraylike.require_finite("X", X, dtype, frame_names)
     return X
 
 
@@ -98,17 +81,17 @@ def targets(Y: Any, architecture: Architecture, n: int) -> Array:
         Saying what was wanted, what came and what to do.
     """
     wanted = architecture.n_targets
-    if _is_frame(Y):
-        Y = _from_frame(Y)
+    if arraylike.is_frame(Y):
+        Y = arraylike.from_frame(Y)
     elif hasattr(Y, "tocsr"):
         Y = Y.toarray()
-    Y = _numeric("Y", Y)
+    Y = arraylike.numeric("Y", Y)
     if len(Y.shape) == 0 or Y.shape[0] != n:
         raise InputError(
             f"X has {n} samples but Y has {Y.shape[0] if Y.shape else 'no dimension'}: pass one "
             "row of Y for each row of X"
         )
-    _require_finite("Y", Y, architecture.dtype, None)
+    arraylike.require_finite("Y", Y, architecture.dtype, None)
     if Y.ndim == 1 and architecture.loss.name == "cross_entropy" and wanted > 1:
         return _one_hot(Y, wanted)
     if Y.ndim == 1:
@@ -136,7 +119,7 @@ def require_targets_in_range(Y: Array, architecture: Architecture) -> None:
     """
     loss = architecture.loss
     low, high = loss.targets
-    for rows in row_blocks(Y):
+    for rows in arraylike.row_blocks(Y):
         if loss.name == "hinge":
             bad = np.abs(Y[rows]) != 1
         elif loss.name == "gamma":
@@ -167,15 +150,77 @@ def weights(sample_weight: Any, n: int) -> Array | None:
     """
     if sample_weight is None:
         return None
-    w = _numeric("sample_weight", sample_weight)
+    w = arraylike.numeric("sample_weight", sample_weight)
     if w.shape != (n,):
         raise InputError(
             f"sample_weight must have shape ({n},), one for each row of X, but has {w.shape}"
         )
-    _require_finite("sample_weight", w, "float64", None)
+    arraylike.require_finite("sample_weight", w, "float64", None)
     if (w < 0).any() or (n and not w.sum() > 0):
         raise InputError("sample_weight must be at least 0 everywhere, and above 0 somewhere")
     return w
+
+
+def derivatives(dY: Any, architecture: Architecture, n: int) -> Array | None:
+    """Return dY as an array of shape (n, n_outputs, n_inputs), NaN where it is not known.
+
+    For one output, shape (n, n_inputs) will do.
+
+    Raises
+    ------
+    InputError
+        Saying what was wanted, what came and what to do; also if the network is not one whose
+        derivatives can be fitted.
+    """
+    if dY is None:
+        return None
+    _require_derivatives_fit(architecture)
+    if arraylike.is_frame(dY):
+        dY = arraylike.from_frame(dY)
+    elif hasattr(dY, "tocsr"):
+        dY = dY.toarray()
+    dY = arraylike.numeric("dY", dY)
+    shape = (n, architecture.n_outputs, architecture.n_inputs)
+    if shape[1] == 1 and dY.shape == (n, shape[2]):
+        dY = dY[:, None, :]
+    if dY.shape != shape:
+        either = f" or ({n}, {shape[2]})" if shape[1] == 1 else ""
+        raise InputError(
+            f"dY must have shape {shape}{either}, the derivative of each output by each input for "
+            f"each row of X, but has {dY.shape}"
+        )
+    arraylike.require_finite("dY", dY, architecture.dtype, None, nan_is_unknown=True)
+    if all(np.isnan(dY[rows]).all() for rows in arraylike.row_blocks(dY)):
+        raise InputError(
+            "dY has no number in it, and NaN stands for a derivative that is not known: pass "
+            "dY=None to fit Y alone"
+        )
+    return dY
+
+
+def _require_derivatives_fit(architecture: Architecture) -> None:
+    if architecture.loss.name != "squared_error" or architecture.loss.own:
+        raise InputError(
+            f"derivatives (dY) are fitted with loss='squared_error', but the network has the loss "
+            f"{architecture.loss.name}: make it with squared_error, or pass dY=None"
+        )
+    for activation in architecture.activations:
+        if not activation.elementwise:
+            raise InputError(
+                f"derivatives (dY) are not fitted through {activation.name}, whose outputs depend "
+                "on each other: pass another output_activation, or dY=None"
+            )
+        if activation.sigma_double_prime is None:
+            raise InputError(
+                f"fitting derivatives (dY) takes the second derivative of every activation, but "
+                f"{activation.name!r} has none: pass sigma_double_prime to Activation"
+            )
+
+
+def _derivative_weight(value: Any) -> float:
+    if isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < math.inf:
+        return float(value)
+    raise InputError(f"dY_weight must be a number above 0, but is {value!r}")
 
 
 def data(
@@ -184,8 +229,10 @@ def data(
     Y: Any,
     sample_weight: Any = None,
     names: Sequence[str] | None = None,
+    dY: Any = None,
+    dY_weight: Any = 1.0,
 ) -> Data:
-    """Return checked samples; see `inputs`, `targets` and `weights`.
+    """Return checked samples; see `inputs`, `targets`, `weights` and `derivatives`.
 
     Raises
     ------
@@ -196,7 +243,9 @@ def data(
     n = X.shape[0]
     if n == 0:
         raise InputError("X has no rows: pass at least one sample")
-    return Data(X, targets(Y, architecture, n), weights(sample_weight, n))
+    Y, sample_weight = targets(Y, architecture, n), weights(sample_weight, n)
+    dY = derivatives(dY, architecture, n)
+    return Data(X, Y, sample_weight, dY, _derivative_weight(dY_weight))
 
 
 def hold_out(data: Data, fraction: float, seed: int) -> tuple[Data, Data]:
@@ -215,113 +264,6 @@ def hold_out(data: Data, fraction: float, seed: int) -> tuple[Data, Data]:
         )
     order = shuffled(n, seed, _NO_EPOCH)
     return data.rows(order[:-n_held]), data.rows(order[-n_held:])
-
-
-def _is_frame(values: Any) -> bool:
-    """Return whether it is a data frame, lazy or not, or a series of any library."""
-    if isinstance(values, np.ndarray | list | tuple):
-        return False
-    return any(hasattr(values, name) for name in ("collect", "to_numpy", "columns"))
-
-
-def _from_frame(frame: Any) -> Array:
-    """Return the values of a data frame or series, all columns numeric."""
-    import narwhals as nw
-
-    if hasattr(frame, "collect"):
-        raise InputError("this is a lazy frame, which has no values yet: call its collect() first")
-    if hasattr(frame, "set_axis") and hasattr(frame, "columns"):
-        frame = frame.set_axis(map(str, frame.columns), axis=1)  # pandas has names of any kind
-    names = column_names(frame) or ()
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"there are several columns of the name {listing(repeated)}: rename them")
-    native = nw.from_native(frame, eager_only=True, allow_series=True, pass_through=True)
-    if not isinstance(native, nw.DataFrame | nw.Series):
-        return np.asarray(frame)
-    columns = native.iter_columns() if isinstance(native, nw.DataFrame) else [native]
-    for column in columns:
-        if not (column.dtype.is_numeric() or column.dtype in (nw.Boolean, nw.Object)):
-            raise InputError(
-                f"column {column.name!r} holds {column.dtype}, but numbers are needed: leave it "
-                "out or encode it (scikit-learn's OneHotEncoder, or `chainrule train`, which "
-                "does it for you)"
-            )
-    return np.asarray(native.to_numpy())
-
-
-def _numeric(what: str, values: Any) -> Any:
-    """Return an array or CSR matrix of numbers; nested lists become an array."""
-    if hasattr(values, "tocsr"):
-        return values.tocsr()
-    if np.ma.is_masked(values):
-        raise InputError(
-            f"{what} has masked entries, which have no value to compute with: fill them "
-            f"({what}.filled(...)), or drop such rows"
-        )
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise InputError(f"{what} has rows of different lengths: pass a table") from None
-    except (TypeError, RuntimeError) as error:  # a tensor that wants to be detached, say
-        raise InputError(f"{what} cannot be made an array: {error}") from None
-    if array.dtype == object:
-        try:
-            if any(isinstance(value, str | bytes) for value in array.flat):
-                raise TypeError
-            array = array.astype(np.float64)
-        except (TypeError, ValueError, OverflowError):
-            kinds_found = sorted({type(value).__name__ for value in array.flat[:1000]})
-            raise InputError(
-                f"{what} holds objects ({', '.join(kinds_found)}), but numbers are needed"
-            ) from None
-    if array.dtype.kind not in "biuf":
-        kinds = {"U": "text", "S": "bytes", "M": "dates", "m": "durations", "c": "complex numbers"}
-        raise InputError(
-            f"{what} holds {kinds.get(array.dtype.kind, array.dtype)}, but numbers are needed: "
-            "encode it first"
-        )
-    return array
-
-
-def _valid(X: Any) -> Any:
-    """Return a CSR matrix of the same arrays; refuse indices that lead outside: engines trust them.
-
-    A matrix of its own, because the check may give it indices of another type.
-    """
-    X = copy.copy(X)
-    try:
-        if (np.diff(X.indptr) < 0).any():
-            raise ValueError("indptr must not fall")
-        X.check_format(full_check=True)
-    except ValueError as error:
-        raise InputError(f"X is a damaged CSR matrix: {error}") from None
-    return X
-
-
-def _require_finite(what: str, values: Any, dtype: str, names: Sequence[str] | None) -> None:
-    stored = values.data if hasattr(values, "tocsr") else values
-    if stored.dtype.kind != "f":
-        return
-    for rows in row_blocks(stored):
-        with np.errstate(over="ignore"):  # a number too large for the dtype becomes infinite
-            finite = np.isfinite(stored[rows].astype(dtype, copy=False))
-        if finite.all():
-            continue
-        place = np.argwhere(~finite)[0]
-        value = stored[rows][tuple(place)]
-        where = "" if stored is not values else f" in row {rows.start + int(place[0])}"
-        if len(place) > 1:
-            column = int(place[1])
-            where += f", column {names[column]!r}" if names else f", column {column}"
-        if np.isfinite(value):
-            raise InputError(
-                f"{what} has {value}{where}, which is too large for {dtype}: scale it, or make "
-                "the network with dtype='float64'"
-            )
-        raise InputError(
-            f"{what} has {value}{where}: every number must be finite; drop such rows or fill "
-            "them (scikit-learn's SimpleImputer does)"
-        )
 
 
 def _one_hot(classes: Array, n_classes: int) -> Array:

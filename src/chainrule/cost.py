@@ -5,11 +5,14 @@ Everything else in the package has samples as rows; this is where the two meet.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule import losses
 from chainrule.activations import Activation
+from chainrule.errors import InputError
 from chainrule.losses import Loss
 from chainrule.numerics import Array
 
@@ -55,20 +58,161 @@ class BatchCost:
 
     def omega(self, phi: Array) -> Array:
         """Return omega^l = dC/dphi^l, of shape (n_l, n)."""
-        return self._averaged(self.loss.derivative(phi.T, self.Y))
+        return self.averaged(self.loss.derivative(phi.T, self.Y))
 
     def lambda_(self, rho: Array, phi: Array) -> Array | None:
         """Return dC/drho^l of shape (n_l, n) in closed form, or None: omega o sigma'(rho)."""
         if self.folded is not None:
-            return self._averaged(self.folded.derivative(rho.T, phi.T, self.Y))
+            return self.averaged(self.folded.derivative(rho.T, phi.T, self.Y))
         if not self.activation.elementwise:
             return self.activation.pull_back(self.omega(phi).T, rho.T, phi.T).T
         return None
 
-    def _averaged(self, derivative: Array) -> Array:
-        """Return rows of derivatives as columns, each with its sample's share."""
+    def curvature(self, rho: Array, phi: Array) -> BatchCurvature:
+        """Return the curvature of C at rho^l and phi^l of shape (n_l, n)."""
+        return BatchCurvature(self, rho, phi)
+
+    def averaged(self, derivative: Array) -> Array:
+        """Return rows of derivatives as columns, each times its sample's share."""
         columns = derivative.T
         return columns / columns.shape[1] if self.share is None else columns * self.share
+
+
+class BatchCurvature:
+    """H of a batch: for each sample, the curvature of C by its row of the last layer.
+
+    H takes the place of the second derivative of C: by rho^l where the loss has it in closed form
+    with the output activation, else by phi^l. It is diag(h), or for softmax in closed form
+    diag(h) - h h^T / sum(h).
+
+    Raises
+    ------
+    InputError
+        If the loss has no curvature.
+    """
+
+    def __init__(self, cost: BatchCost, rho: Array, phi: Array) -> None:
+        self.activation, self.rho, self.phi = cost.activation, rho, phi
+        by_phi = losses.require_curvature(cost.loss)
+        by_rho = cost.folded.curvature if cost.folded is not None else None
+        self.by_rho = by_rho is not None
+        h = by_rho(rho.T, phi.T, cost.Y) if by_rho is not None else by_phi(phi.T, cost.Y)
+        if h.shape != rho.T.shape:
+            raise InputError(
+                f"the curvature of loss {cost.loss.name!r} must have the shape of the outputs "
+                f"{rho.T.shape}, but has {h.shape}"
+            )
+        self.h = cost.averaged(h)
+
+    def root(self, k: int) -> LinearCost:
+        """Return column k of an S with S S^T = H, as a cost whose backward pass starts from it."""
+        column = np.zeros_like(self.h)
+        column[k] = np.sqrt(self.h[k])
+        if self.by_rho and not self.activation.elementwise:
+            column -= self.phi * column[k]
+        return self._starting_from(column)
+
+    def times(self, rho_dot: Array) -> LinearCost:
+        """Return H times the velocities of the last layer, to start a backward pass from."""
+        if not self.by_rho:
+            # the transpose of the output activation's derivative, which is symmetric
+            return self._starting_from(self.h * self._pull_back(rho_dot))
+        if self.activation.elementwise:
+            return self._starting_from(self.h * rho_dot)
+        return self._starting_from(self.h * (rho_dot - (self.phi * rho_dot).sum(axis=0)))
+
+    def _starting_from(self, column: Array) -> LinearCost:
+        """Return the backward pass from a column of the outputs that H is by."""
+        return LinearCost(column if self.by_rho else self._pull_back(column))
+
+    def _pull_back(self, column: Array) -> Array:
+        return self.activation.pull_back(column.T, self.rho.T, self.phi.T).T
+
+
+class LinearCost:
+    """A cost that is linear in rho^l: its lambda^l is given, and all that a backward pass needs."""
+
+    def __init__(self, lambda_l: Array) -> None:
+        self._lambda = lambda_l
+
+    def omega(self, phi: Array) -> Array:
+        """Raise NotImplementedError: no omega^l need lead to this lambda^l."""
+        raise NotImplementedError
+
+    def lambda_(self, rho: Array, phi: Array) -> Array:
+        """Return lambda^l, of shape (n_l, n)."""
+        del rho, phi
+        return self._lambda
+
+
+class DerivativeCost:
+    """D of a batch: half the squared error of the outputs' derivatives by the inputs.
+
+    Parameters
+    ----------
+    dY : array of shape (n, n_outputs, n_inputs)
+        The derivatives wanted; those that are NaN are not known, and not in D.
+    share : array of shape (n,), optional
+        What each sample contributes of its own, `BatchCost.share`; None stands for 1/n.
+    weight : float, default 1.0
+        What D counts beside C.
+    """
+
+    def __init__(self, dY: Array, share: Any = None, weight: float = 1.0) -> None:
+        self.dY, self.weight = dY, weight
+        self.share = 1 / len(dY) if share is None else share
+        self.known = dY == dY  # isnan takes no symbols
+        self.directions = [m for m in range(dY.shape[2]) if self.known[:, :, m].any()]
+        """The inputs by which some derivative is known; `value` and `omega` count these."""
+
+    def value(self, phi_dots: Sequence[Array]) -> Any:
+        """Return D, for the derivatives of phi^l along each of the directions."""
+        errors = [self._error(m, phi_dot) for m, phi_dot in enumerate(phi_dots)]
+        return self.weight / 2 * sum((self.share * error * error).sum() for error in errors)
+
+    def omega(self, m: int, phi_dot: Array) -> Array:
+        """Return dD/dphi_dot^l of shape (n_l, n), for the m-th of the directions."""
+        return self._error(m, phi_dot) * (self.weight * self.share)
+
+    def root(self, m: int, k: int) -> Array:
+        """Return column k of the S_m with S_m S_m^T the curvature of D by phi_dot^l."""
+        column = np.zeros(self.known.shape[1::-1])
+        column[k] = np.sqrt(self.times(m, np.ones_like(column))[k])
+        return column
+
+    def times(self, m: int, phi_dot: Array) -> Array:
+        """Return the curvature of D by the m-th derivatives, times how these move."""
+        return np.where(self._of(self.known, m), phi_dot * (self.weight * self.share), 0)
+
+    def _of(self, array: Array, m: int) -> Array:
+        return array[:, :, self.directions[m]].T
+
+    def _error(self, m: int, phi_dot: Array) -> Array:
+        return np.where(self._of(self.known, m), phi_dot - self._of(self.dY, m), 0)
+
+
+class GivenErrors:
+    """A cost that is linear in the outputs' derivatives alone, of which the errors are given."""
+
+    def __init__(self, errors: Sequence[Array]) -> None:
+        self.errors = errors
+
+    def omega(self, m: int, phi_dot: Array) -> Array:
+        """Return dD/dphi_dot^l."""
+        del phi_dot
+        return self.errors[m]
+
+
+class NoCost:
+    """The cost beside it: 0, whatever the outputs."""
+
+    def omega(self, phi: Array) -> Array:
+        """Return zeros."""
+        return np.zeros_like(phi)
+
+    def lambda_(self, rho: Array, phi: Array) -> None:
+        """Return None: there is no other form."""
+        del rho, phi
 
 
 class UnitCost:

@@ -152,7 +152,7 @@ def paths_form(
         raise InputError(
             f"a network of {'-'.join(map(str, n))} has {count:,} paths from its parameters and "
             f"inputs to the cost, more than the limit of {limit:,}: take a smaller network, "
-            "raise limit, or use form='omega' or 'lambda'"
+            "the form omega or lambda, or a higher limit="
         )
     q.omega[q.l] = cost.omega(q.phi[q.l])
     top = omega_o_sigma_prime(q.l, q, sigma, cost.lambda_(q.rho[q.l], q.phi[q.l]))

@@ -72,7 +72,7 @@ def form_costs(
                 counts[form] = sum(
                     step.multiplications
                     for step in trace(net, X, Y, form, limit=limit).steps
-                    if step.symbol not in ("rho", "phi", "C")
+                    if not step.forward
                 )
             costs.append(FormCost(tuple(sizes), n_paths, counts, seconds))
     return costs

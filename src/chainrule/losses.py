@@ -1,10 +1,18 @@
-"""Losses: each value beside its derivative.
+"""Losses: each value beside its derivative and its curvature.
 
 A loss compares outputs with targets; a sample is a row in both. Its value is summed over the
 outputs and averaged over the samples, as the cost C of the derivation is; with sample
 weights, the average is the weighted one. Where a loss and an output activation cancel
 (softmax with cross-entropy, ...), the pair is computed from the pre-activations, which
 neither overflows nor divides zero by zero.
+
+The curvature is what second-order methods take for the second derivative: never negative, so
+that their quadratic model has a minimum. Of squared_error and cross_entropy it is the second
+derivative itself. Of losses that are likelihoods (poisson, gamma, binary_cross_entropy,
+gaussian_nll) it is its expectation over targets that are distributed as the outputs say (Fisher's
+information), which no single target can spoil. Of huber and log_cosh it is derivative / (p - y),
+that of the parabola which touches the loss in p from above (iteratively reweighted least squares;
+Holland and Welsch 1977, Commun. Stat. 6, 813-827). Losses with corners have none.
 """
 
 from __future__ import annotations
@@ -38,6 +46,9 @@ class Folded:
     value: Callable[[Array, Array, Array], Array]
     derivative: Callable[[Array, Array, Array], Array]
     """The derivative by x."""
+    curvature: Callable[[Array, Array, Array], Array] | None = None
+    """The curvature by x: that of each entry, h. Where the activation is softmax, all outputs of
+    a sample together have the curvature diag(h) - h h^T / sum(h)."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -55,6 +66,10 @@ class Loss(Named):
     derivative : callable
         ``derivative(outputs, targets)``: the derivative of each sample's loss by its
         outputs, of shape (n, n_outputs).
+    curvature : callable, optional
+        ``curvature(outputs, targets)``: what second-order methods take for the second derivative
+        of each entry by its output, none negative, of shape (n, n_outputs). Without it, they
+        refuse this loss.
     domain : tuple of float, default (-inf, inf)
         The interval in which the loss is defined; an output activation with values outside
         it is refused.
@@ -82,6 +97,7 @@ class Loss(Named):
     value: LossFunction
     derivative: LossFunction
     _: KW_ONLY
+    curvature: LossFunction | None = None
     domain: Interval = EVERYWHERE
     targets: Interval = EVERYWHERE
     folded: Mapping[str, Folded] = field(default_factory=dict)
@@ -111,7 +127,17 @@ def _built_in(name: str, value: LossFunction, derivative: LossFunction, **more: 
     return Loss(name, value, derivative, own=False, **more)
 
 
-squared_error = _built_in("squared_error", lambda p, y: (p - y) ** 2 / 2, lambda p, y: p - y)
+def _ratio(a: Array, b: Array) -> Array:
+    """Return a / b, and 1 where b is 0."""
+    return np.divide(a, b, out=np.ones_like(a), where=b != 0)
+
+
+squared_error = _built_in(
+    "squared_error",
+    lambda p, y: (p - y) ** 2 / 2,
+    lambda p, y: p - y,
+    curvature=lambda p, y: np.ones_like(p),
+)
 absolute_error = _built_in(
     "absolute_error", lambda p, y: numerics.magnitude(p - y), lambda p, y: np.sign(p - y)
 )
@@ -122,6 +148,7 @@ log_cosh = _built_in(
         numerics.softplus(-2 * numerics.magnitude(p - y)) + numerics.magnitude(p - y) - math.log(2)
     ),
     lambda p, y: np.tanh(p - y),
+    curvature=lambda p, y: _ratio(np.tanh(p - y), p - y),
 )
 hinge = _built_in(
     "hinge",
@@ -133,6 +160,7 @@ cross_entropy = _built_in(
     "cross_entropy",
     lambda p, y: -y * numerics.log(p),
     lambda p, y: -y * numerics.log_prime(p),
+    curvature=lambda p, y: y * numerics.log_prime(p) ** 2,
     domain=(0, 1),
     targets=(0, 1),
     folded={
@@ -140,6 +168,7 @@ cross_entropy = _built_in(
             lambda x, p, y: y * (numerics.log_sum_exp(x) - x),
             # p - y where the targets of a sample sum to one
             lambda x, p, y: p * y.sum(axis=1, keepdims=True) - y,
+            lambda x, p, y: p * y.sum(axis=1, keepdims=True),
         )
     },
 )
@@ -147,12 +176,14 @@ binary_cross_entropy = _built_in(
     "binary_cross_entropy",
     lambda p, y: -y * numerics.log(p) - (1 - y) * numerics.log(1 - p),
     lambda p, y: (1 - y) * numerics.log_prime(1 - p) - y * numerics.log_prime(p),
+    curvature=lambda p, y: numerics.log_prime(p) + numerics.log_prime(1 - p),  # 1 / (p (1 - p))
     domain=(0, 1),
     targets=(0, 1),
     folded={
         "sigmoid": Folded(
             lambda x, p, y: numerics.softplus(x) - y * x,
             lambda x, p, y: p - y,
+            lambda x, p, y: p * (1 - p),
         )
     },
 )
@@ -160,12 +191,14 @@ poisson = _built_in(
     "poisson",
     lambda p, y: p - y * numerics.log(p),
     lambda p, y: 1 - y * numerics.log_prime(p),
+    curvature=lambda p, y: numerics.log_prime(p),
     domain=POSITIVE,
     targets=POSITIVE,
     folded={
         "exponential": Folded(
             lambda x, p, y: p - y * numerics.log_exp(x),
             lambda x, p, y: numerics.exp_prime(x) - y * numerics.log_exp_prime(x),
+            lambda x, p, y: numerics.exp_prime(x),
         )
     },
 )
@@ -173,12 +206,14 @@ gamma = _built_in(
     "gamma",
     lambda p, y: numerics.log(p) + y * numerics.reciprocal(p),
     lambda p, y: numerics.log_prime(p) + y * numerics.reciprocal_prime(p),
+    curvature=lambda p, y: numerics.log_prime(p) ** 2,
     domain=POSITIVE,
     targets=POSITIVE,
     folded={
         "exponential": Folded(
             lambda x, p, y: numerics.log_exp(x) + y * numerics.exp(-x),
             lambda x, p, y: numerics.log_exp_prime(x) - y * numerics.exp_prime(-x),
+            lambda x, p, y: np.ones_like(x),
         )
     },
 )
@@ -204,7 +239,20 @@ def _gaussian_nll_prime(outputs: Array, y: Array) -> Array:
     return np.concatenate([(mean - y) * precision, by_log_variance], axis=1)
 
 
-gaussian_nll = _built_in("gaussian_nll", _gaussian_nll, _gaussian_nll_prime, outputs_per_target=2)
+def _gaussian_nll_curvature(outputs: Array, y: Array) -> Array:
+    del y  # whose distance from the mean is expected to be as large as the variance says
+    _, log_variance = _split(outputs)
+    precision = numerics.exp(-log_variance, limit=-_LOG_VARIANCE_FLOOR)
+    return np.concatenate([precision, np.full_like(precision, 0.5)], axis=1)
+
+
+gaussian_nll = _built_in(
+    "gaussian_nll",
+    _gaussian_nll,
+    _gaussian_nll_prime,
+    curvature=_gaussian_nll_curvature,
+    outputs_per_target=2,
+)
 
 
 DEFAULTS = {"huber": 1.0}
@@ -216,7 +264,12 @@ def _huber(name: str, delta: float = DEFAULTS["huber"]) -> Loss:
         inside = np.minimum(numerics.magnitude(p - y), delta)
         return inside * (numerics.magnitude(p - y) - inside / 2)
 
-    return _built_in(name, value, lambda p, y: np.clip(p - y, -delta, delta))
+    return _built_in(
+        name,
+        value,
+        lambda p, y: np.clip(p - y, -delta, delta),
+        curvature=lambda p, y: delta / np.maximum(numerics.magnitude(p - y), delta),
+    )
 
 
 huber = _huber("huber")
@@ -285,6 +338,22 @@ def get(loss: str | Loss) -> Loss:
         family, value = found
         return quantile(value) if family == "quantile" else _huber(f"huber({value!r})", value)
     return NAMED[require_choice("loss", loss, [*NAMED, "quantile"])]
+
+
+def require_curvature(loss: Loss) -> LossFunction:
+    """Return the curvature of a loss.
+
+    Raises
+    ------
+    InputError
+        If it has none.
+    """
+    if loss.curvature is None:
+        raise InputError(
+            f"the loss {loss.name} has no curvature, which second-order methods need: take another "
+            "loss, or a first-order optimizer or 'lbfgs'"
+        )
+    return loss.curvature
 
 
 def check_derivative(loss: Loss, outputs: Array, targets: Array) -> None:

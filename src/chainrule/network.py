@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule import batches, engines, files, training
+from chainrule import arraylike, batches, engines, files, training
 from chainrule import callbacks as _callbacks
 from chainrule.activations import Activation
 from chainrule.architecture import Architecture, build
@@ -187,7 +187,15 @@ class Network:
                 return outputs
         return self._engine.predict(self.architecture, self.parameters, self._inputs(X))
 
-    def loss_value(self, X: Any, Y: Any, sample_weight: Any = None) -> float:
+    def loss_value(
+        self,
+        X: Any,
+        Y: Any,
+        sample_weight: Any = None,
+        *,
+        dY: Any = None,
+        dY_weight: float = 1.0,
+    ) -> float:
         """Return C, the loss summed over the outputs and averaged over the samples.
 
         Parameters
@@ -198,35 +206,48 @@ class Network:
             The targets; one dimension is one column, or for cross-entropy class numbers.
         sample_weight : array of shape (n,), optional
             Makes the average a weighted one.
+        dY : array of shape (n, n_l, n_0), optional
+            Derivatives of the outputs by the inputs, as for `fit`; their part D is added.
+        dY_weight : float, default 1.0
+            What they count.
 
         Raises
         ------
         InputError
             If the arrays do not fit the network or each other.
         """
-        data = self._data(X, Y, sample_weight)
-        return self._engine.loss(self.architecture, self.parameters, data)
+        data = self._data(X, Y, sample_weight, dY=dY, dY_weight=dY_weight)
+        return self._engine_for(data).loss(self.architecture, self.parameters, data)
 
-    def gradients(self, X: Any, Y: Any, sample_weight: Any = None) -> Gradients:
+    def gradients(
+        self,
+        X: Any,
+        Y: Any,
+        sample_weight: Any = None,
+        *,
+        dY: Any = None,
+        dY_weight: float = 1.0,
+    ) -> Gradients:
         """Return C and its derivatives by weights, biases and inputs.
 
         Parameters
         ----------
-        X, Y, sample_weight
+        X, Y, sample_weight, dY, dY_weight
             As for `loss_value`.
 
         Returns
         -------
         Gradients
-            ``loss``, ``weights``, ``biases``, ``inputs``: equations B1, B2 and B3.
+            ``loss``, ``weights``, ``biases``, ``inputs``: equations B1, B2 and B3; with dY, D1, D2
+            and D3.
 
         Raises
         ------
         InputError
             If the arrays do not fit the network or each other.
         """
-        data = self._data(X, Y, sample_weight)
-        found = self._engine.gradients(self.architecture, self.parameters, data)
+        data = self._data(X, Y, sample_weight, dY=dY, dY_weight=dY_weight)
+        found = self._engine_for(data).gradients(self.architecture, self.parameters, data)
         weights, biases = self.architecture.views(found.parameters)
         assert found.inputs is not None
         return Gradients(found.loss, weights, biases, found.inputs)
@@ -275,6 +296,9 @@ class Network:
         seed: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        *,
+        dY: Any = None,
+        dY_weight: float = 1.0,
     ) -> History:
         """Train the network, going on from its present weights.
 
@@ -295,7 +319,8 @@ class Network:
         batch_size : int, default 32
             Samples in a step; all of them where there are fewer.
         validation_data : (X, Y), (X, Y, sample_weight) or float, optional
-            Not trained on, only watched. A fraction holds out the last samples of a shuffle.
+            Not trained on, only watched. A fraction holds out the last samples of a shuffle. With
+            derivatives too, (X, Y, sample_weight, dY).
         sample_weight : array of shape (n,), optional
             Weights of the samples in C.
         shuffle : bool, default True
@@ -327,6 +352,13 @@ class Network:
             and at the end.
         resume : bool, default False
             Whether to go on from the checkpoint if it exists: bit for bit as if never stopped.
+        dY : array of shape (n, n_l, n_0), optional
+            The derivatives of each target by each input, where they are known: NaN where not. For
+            one output, (n, n_0) will do. What is minimised is C + D,
+            ``D = dY_weight/(2n) sum_i |d phi^l/dx (x_i) - dY_i|^2``; the loss is
+            ``"squared_error"`` then, and the NumPy engine computes.
+        dY_weight : float, default 1.0
+            What the derivatives' squared errors count beside those of the targets.
 
         Returns
         -------
@@ -345,7 +377,7 @@ class Network:
         UserWarning
             On Ctrl-C, which ends training and keeps the best weights so far.
         """
-        data, names = self._to_train_on(X, Y, sample_weight)
+        data, names = self._to_train_on(X, Y, sample_weight, dY, dY_weight)
         task = self._task(
             data,
             names,
@@ -377,12 +409,18 @@ class Network:
         return self.history
 
     def _to_train_on(
-        self, X: Any, Y: Any, sample_weight: Any
+        self, X: Any, Y: Any, sample_weight: Any, dY: Any = None, dY_weight: Any = 1.0
     ) -> tuple[Data, tuple[str, ...] | None]:
         """Return checked samples and the names of their columns."""
-        names = self.feature_names or batches.column_names(X)
-        data = self._data(X, Y, sample_weight)
+        names = self.feature_names or arraylike.column_names(X)
+        data = self._data(X, Y, sample_weight, dY=dY, dY_weight=dY_weight)
         batches.require_targets_in_range(data.Y, self.architecture)
+        kinked = [a.name for a in self.architecture.activations if a.kinks]
+        if data.dY is not None and kinked:
+            training.warn(
+                f"derivatives (dY) are fitted through {kinked[0]}, whose own derivative jumps, so "
+                "that the derivatives of the network do: tanh, silu or softplus have smooth ones"
+            )
         return data, names
 
     def _task(
@@ -560,6 +598,9 @@ class Network:
     def _engine(self) -> engines.Engine[Any]:
         return engines.choose("auto", self.architecture)[0]
 
+    def _engine_for(self, data: Data) -> engines.Engine[Any]:
+        return engines.choose("auto", self.architecture, data=data)[0]
+
     def _inputs(self, X: Any) -> Any:
         a = self.architecture
         return batches.inputs(X, a.n_inputs, self.feature_names, a.dtype)
@@ -572,14 +613,14 @@ class Network:
             return data, None
         if isinstance(validation, Real) and not isinstance(validation, bool):
             return batches.hold_out(data, float(validation), seed)
-        if not (isinstance(validation, tuple | list) and len(validation) in (2, 3)):
+        if not (isinstance(validation, tuple | list) and len(validation) in (2, 3, 4)):
             raise InputError(
-                "validation_data must be (X, Y), (X, Y, sample_weight) or a fraction such as 0.1, "
-                f"but is a {type(validation).__name__}"
+                "validation_data must be (X, Y), (X, Y, sample_weight), (X, Y, sample_weight, dY) "
+                f"or a fraction such as 0.1, but is a {type(validation).__name__}"
             )
         try:
-            X, Y, weight = (*validation, None)[:3]
-            watched = self._data(X, Y, weight, names)
+            X, Y, weight, dY = (*validation, None, None)[:4]
+            watched = self._data(X, Y, weight, names, dY=dY, dY_weight=data.dY_weight)
             batches.require_targets_in_range(watched.Y, self.architecture)
             return data, watched
         except InputError as error:
@@ -591,9 +632,12 @@ class Network:
         Y: Any,
         sample_weight: Any = None,
         names: tuple[str, ...] | None = None,
+        *,
+        dY: Any = None,
+        dY_weight: Any = 1.0,
     ) -> Data:
         names = names or self.feature_names
-        data = batches.data(self.architecture, X, Y, sample_weight, names)
+        data = batches.data(self.architecture, X, Y, sample_weight, names, dY, dY_weight)
         if not self._loss_checked:
             few = data.rows(slice(8))
             outputs = self._engine.predict(self.architecture, self.parameters, few.X)

@@ -8,6 +8,7 @@ samples, which are columns here.
 
 from __future__ import annotations
 
+import unicodedata
 from typing import NamedTuple
 
 
@@ -49,6 +50,12 @@ SYMBOLS = {
             "derivative by the biases of layer L",
         ),
         Symbol("C", "C", "C", "()", "the cost", layered=False),
+        # Along a direction; `chainrule.tangents` has them as quantities of a pass of their own.
+        Symbol("dot.rho", "rho_dot", r"\dot{\rho}", "(n_L, n)", "how rho^L moves"),
+        Symbol("dot.phi", "phi_dot", r"\dot{\phi}", "(n_L, n)", "how phi^L moves"),
+        Symbol("dot.omega", "omega_dot", r"\dot{\omega}", "(n_L, n)", "dD/dphi_dot^L"),
+        Symbol("dot.lambda_", "lambda_dot", r"\dot{\lambda}", "(n_L, n)", "dD/drho_dot^L"),
+        Symbol("D", "D", "D", "()", "the cost of the derivatives", layered=False),
     )
 }
 
@@ -88,6 +95,12 @@ UNICODE = {
     r"\cdot": "\N{DOT OPERATOR}",
     r"\ldots": "\N{HORIZONTAL ELLIPSIS}",
     "-": "\N{MINUS SIGN}",
+}
+UNICODE |= {
+    rf"\dot{{{letter}}}": unicodedata.normalize(
+        "NFC", UNICODE.get(letter, letter) + "\N{COMBINING DOT ABOVE}"
+    )
+    for letter in (r"\phi", r"\rho", r"\omega", r"\lambda", "W", "B", "C", "y")
 }
 
 

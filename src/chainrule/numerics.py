@@ -38,6 +38,11 @@ def exp_prime(x: Array, limit: float = EXP_LIMIT) -> Array:
     return np.exp(np.minimum(x, limit))
 
 
+def exp_double_prime(x: Array, limit: float = EXP_LIMIT) -> Array:
+    """Return the derivative of `exp_prime`: 0 where `exp` is its tangent."""
+    return np.where(x > limit, 0, exp_prime(x, limit))
+
+
 def log_exp(x: Array) -> Array:
     """Return the logarithm of ``exp(x)``: x, but for its continuation."""
     return np.minimum(x, EXP_LIMIT) + np.log1p(np.maximum(x - EXP_LIMIT, 0))

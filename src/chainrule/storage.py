@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,6 +20,10 @@ FORMAT_VERSION = 1
 _KEY = "chainrule"
 
 
+class NotWrittenError(InputError):
+    """A file cannot be written; what was there before is unchanged."""
+
+
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file so that at any moment it is either the old one or the new one, whole.
 
@@ -26,7 +31,23 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
 
     Raises
     ------
-    InputError
+    NotWrittenError
+        If the folder does not exist or cannot be written to, or the disk is full.
+    """
+    with atomically(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file to write that takes the place of the old one when all of it is written.
+
+    As `write_atomically`, for what is written piece by piece; after an exception nothing has
+    changed.
+
+    Raises
+    ------
+    NotWrittenError
         If the folder does not exist or cannot be written to, or the disk is full.
     """
     if not str(path):
@@ -39,25 +60,26 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
         mode = None
     if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         try:
-            target.write_bytes(content)
+            with open(target, "wb") as device:
+                yield device
         except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+            raise NotWrittenError(f"cannot write {path}: {error.strerror or error}") from None
         return
     name = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
         handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {_reason(error, target.parent)}") from None
+        raise NotWrittenError(f"cannot write {path}: {_reason(error, target.parent)}") from None
     try:
         with os.fdopen(handle, "wb") as file:
             if mode is not None:  # the permissions of what it replaces
                 os.fchmod(handle, stat.S_IMODE(mode))
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, target)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {_reason(error, target)}") from None
+        raise NotWrittenError(f"cannot write {path}: {_reason(error, target)}") from None
     finally:
         name.unlink(missing_ok=True)
 

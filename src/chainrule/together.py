@@ -20,7 +20,8 @@ from chainrule.network import Network
 _DEFAULTS = {
     name: parameter.default
     for name, parameter in inspect.signature(Network.fit).parameters.items()
-    if parameter.default is not parameter.empty and name not in ("sample_weight", "n_threads")
+    if parameter.default is not parameter.empty
+    and name not in ("sample_weight", "n_threads", "dY", "dY_weight")
 }
 
 
@@ -30,6 +31,8 @@ def train_many(
     Y: Any,
     *,
     sample_weight: Any = None,
+    dY: Any = None,
+    dY_weight: float = 1.0,
     n_threads: int | None = None,
     **options: Any,
 ) -> tuple[list[Network], list[History]]:
@@ -43,7 +46,7 @@ def train_many(
     ----------
     networks : sequence of Network
         Trained in place.
-    X, Y, sample_weight
+    X, Y, sample_weight, dY, dY_weight
         As for `Network.fit`.
     n_threads : int, optional
         The most threads to use; by default, and at most, what the process may use.
@@ -104,9 +107,10 @@ def train_many(
     for net, chosen in zip(networks, each, strict=True):
         a = net.architecture
         # The samples are looked through once for all networks that want the same of them.
-        kind = (a.n_inputs, a.n_targets, a.dtype, a.loss, net.feature_names)
+        fitted_through = None if dY is None else a.activations
+        kind = (a.n_inputs, a.n_targets, a.dtype, a.loss, net.feature_names, fitted_through)
         if kind not in checked or a.loss.own:
-            checked[kind] = net._to_train_on(X, Y, sample_weight)
+            checked[kind] = net._to_train_on(X, Y, sample_weight, dY, dY_weight)
         tasks.append(net._task(*checked[kind], n_threads=n_threads, **chosen))
     histories, diverged = training.fit_many(tasks, n_threads)
     for i, error in diverged.items():

@@ -11,7 +11,8 @@
 
 #include <thread>
 
-#include "evaluate.hpp"
+#include "columns.hpp"
+#include "gauss_newton.hpp"
 #include "trainer.hpp"
 
 namespace nb = nanobind;
@@ -131,6 +132,16 @@ class SampleViews {
     std::vector<View> views_;
 };
 
+double* require_data(const View& view, long n) {
+    double* data = view.data<double>(n);
+    require(data, "an array is missing");
+    return data;
+}
+void require_curvature(const NetworkSpec& spec, const SampleViews& samples) {
+    require(samples.samples.Y.data && spec.loss.has_curvature(),
+            "it takes targets and a loss with a curvature");
+}
+
 // Whether Ctrl-C was pressed: asked of Python in the thread that called, but not more often
 // than the asking costs, and told to its helpers.
 class Signals {
@@ -238,6 +249,35 @@ class PyTrainer {
     const SampleViews views_;
 };
 
+// Values, median, centers and scales of the number and of whether it is missing, knots and their
+// weight, and the places of the three kinds of inputs in a row: see columns.hpp.
+using ColumnParts = std::tuple<nb::object, double, double, double, double, double,
+                               std::vector<double>, double, long, long, long>;
+
+// Writes the inputs that are made of columns of numbers into rows of a table of float32.
+void encode_columns(const std::vector<ColumnParts>& parts, nb::handle to, int threads) {
+    const View inputs(to, true);
+    const Source rows = inputs.source();
+    float* first = inputs.data<float>(rows.rows * rows.columns);
+    std::vector<View> views;
+    std::vector<NumberColumn> columns;
+    for (const auto& [values, median, center, scale, center_missing, scale_missing, knots, weight,
+                      place, place_missing, place_bends] : parts) {
+        views.emplace_back(values);
+        columns.push_back({views.back().data<double>(rows.rows), median, center, scale,
+                           center_missing, scale_missing, knots, float(weight), place,
+                           place_missing, place_bends});
+        const long n_bends = knots.size();
+        require(n_bends == 0 || n_bends > 2, "bends have three knots or more");
+        require(place >= 0 && place < rows.columns && place_missing >= -1 &&
+                    place_missing < rows.columns && place_bends >= 0 &&
+                    place_bends + n_bends <= rows.columns,
+                "the inputs of a column must lie in the rows");
+    }
+    nb::gil_scoped_release unlocked;
+    encode(columns, rows.rows, first, rows.columns, threads);
+}
+
 // One epoch of each trainer: of a single one on all threads, of several each on one.
 using Job = std::tuple<PyTrainer*, long, long, long, bool, uint64_t, nb::object>;
 
@@ -332,6 +372,46 @@ NB_MODULE(_core, module) {
        nb::arg("by_parameters") = nb::none(), nb::arg("by_inputs") = nb::none(),
        nb::arg("jacobian") = nb::none());
 
+    module.def("normal_equations", [](const NetworkSpec& spec, nb::handle parameters,
+                                      nb::handle X, nb::handle Y, nb::handle weight, int threads,
+                                      nb::handle by_parameters, nb::handle matrix) {
+        const View theta(parameters), gradient(by_parameters, true), G(matrix, true);
+        const SampleViews samples(spec, X, Y, weight);
+        const long P = spec.parameters();
+        const double* from = require_data(theta, P);
+        double *to_gradient = require_data(gradient, P), *to_G = require_data(G, P * P);
+        require_curvature(spec, samples);
+        Signals signals;
+        double loss = 0;
+        {
+            nb::gil_scoped_release unlocked;
+            loss = normal_equations(spec, from, samples.samples, threads, to_gradient, to_G,
+                                    [&] { return signals(); });
+        }
+        signals.raise_if_pressed();
+        return loss;
+    }, nb::arg("network"), nb::arg("parameters"), nb::arg("X"), nb::arg("Y"),
+       nb::arg("weight").none(), nb::arg("threads"), nb::arg("by_parameters"), nb::arg("matrix"));
+
+    module.def("curvature_product", [](const NetworkSpec& spec, nb::handle parameters,
+                                       nb::handle vector, nb::handle X, nb::handle Y,
+                                       nb::handle weight, int threads, nb::handle product) {
+        const View theta(parameters), v(vector), result(product, true);
+        const SampleViews samples(spec, X, Y, weight);
+        const long P = spec.parameters();
+        const double *from = require_data(theta, P), *along = require_data(v, P);
+        double* to = require_data(result, P);
+        require_curvature(spec, samples);
+        Signals signals;
+        {
+            nb::gil_scoped_release unlocked;
+            curvature_product(spec, from, along, samples.samples, threads, to,
+                              [&] { return signals(); });
+        }
+        signals.raise_if_pressed();
+    }, nb::arg("network"), nb::arg("parameters"), nb::arg("vector"), nb::arg("X"), nb::arg("Y"),
+       nb::arg("weight").none(), nb::arg("threads"), nb::arg("product"));
+
     nb::class_<PyTrainer>(module, "Trainer")
         .def("__init__", [](PyTrainer* self, const NetworkSpec& spec, nb::handle parameters,
                             const std::string& optimizer, const nb::dict& numbers, double l2,
@@ -347,6 +427,7 @@ NB_MODULE(_core, module) {
             t.read_state(slot, from);
         });
     module.def("train", &train);
+    module.def("encode_columns", &encode_columns);
 
     module.def("shuffle", [](nb::handle order, uint64_t seed, uint64_t epoch) {
         const View view(order, true);

@@ -48,6 +48,10 @@ struct LossSpec {
     Loss kind;
     double parameter;  // delta of huber, the level of quantile; others have none
 
+    // Whether there is a curvature of it for second-order methods: none where it has corners.
+    bool has_curvature() const {
+        return kind != Loss::absolute_error && kind != Loss::quantile && kind != Loss::hinge;
+    }
     // Whether this loss and an output activation cancel, and are computed together from rho.
     bool folds(Activation output) const {
         return (kind == Loss::cross_entropy && output == Activation::softmax) ||

@@ -51,6 +51,53 @@ bool predict_few(const NetworkSpec& spec, const T* parameters, const Source& X, 
     return true;
 }
 
+// Whether to stop: known to some threads at once, and heeded between two chunks, where all know it.
+class Stop {
+  public:
+    explicit Stop(const Interrupted& interrupted) : interrupted_(interrupted) {}
+    void ask(const Member& me) {
+        if (me.index == 0 && !soon_ && interrupted_()) soon_ = true;
+    }
+    void decide() { stop_ = soon_.load(); }
+    bool soon() const { return soon_; }
+    operator bool() const { return stop_; }
+
+  private:
+    const Interrupted& interrupted_;
+    std::atomic<bool> soon_{false}, stop_{false};
+};
+
+// Goes through the samples in chunks, until it is stopped: by_rows(start, first, last) for each
+// thread's rows of the chunk that begins at `start`; when all have done theirs, by_parts(start, n).
+template <class ByRows, class ByParts>
+void for_chunks(const Member& me, long rows, long chunk, Stop& stop, const ByRows& by_rows,
+                const ByParts& by_parts) {
+    for (long start = 0; start < rows && !stop; start += chunk) {
+        const long n = std::min(chunk, rows - start);
+        const auto [first, last] = me.rows(n);
+        by_rows(start, first, last);
+        me.barrier.wait();
+        stop.ask(me);
+        if (me.index == 0) stop.decide();
+        by_parts(start, n);
+        me.barrier.wait();  // also because the next chunk's rows may be shared otherwise
+    }
+}
+
+// Calls work(block) for the blocks that are a thread's.
+template <class T, class Work>
+void for_blocks(const Member& me, const Model<T>& model, const Work& work) {
+    for (std::size_t b = me.index; b < model.blocks.size(); b += me.count) work(model.blocks[b]);
+}
+
+template <class T>
+void add_gradient(const Member& me, const Model<T>& model, const Pass<T>& pass, long n, bool add,
+                  Arrays<T>& gradient) {
+    for_blocks(me, model, [&](const Block& block) {
+        pass.gradient(block, n, add, model.weights(block, gradient), model.biases(block, gradient));
+    });
+}
+
 // Returns C if there are targets, else 0.
 template <class T>
 double evaluate(const NetworkSpec& spec, const T* parameters, const Samples& samples, int threads,
@@ -66,8 +113,7 @@ double evaluate(const NetworkSpec& spec, const T* parameters, const Samples& sam
     if (way.to_parameters) gradient = arrays_for<T>(spec);
     const double total = pass.total_weight(0, rows);
     double loss = 0;
-    // Whether to stop: `soon` as soon as it is known, `stop` where all threads see the same.
-    std::atomic<bool> soon{false}, stop{false};
+    Stop stop(interrupted);
     run_team(threads, [&](Member me) {
         const auto copy_rows = [&](const Matrix<T>& from, long first, long last, long columns,
                                    T* to, long to_stride) {
@@ -76,46 +122,31 @@ double evaluate(const NetworkSpec& spec, const T* parameters, const Samples& sam
                     std::memcpy(to + c, from.at(c / panel<T>, r),
                                 std::min(panel<T>, columns - c) * sizeof(T));
         };
-        const auto for_my_blocks = [&](const auto& work) {
-            for (std::size_t b = me.index; b < model.blocks.size(); b += me.count)
-                work(model.blocks[b]);
-        };
-        for_my_blocks([&](const Block& block) { model.read(block, parameters); });
+        for_blocks(me, model, [&](const Block& block) { model.read(block, parameters); });
         me.barrier.wait();
-        for (long start = 0; start < rows && !stop; start += chunk) {
-            const long n = std::min(chunk, rows - start);
-            const auto [first, last] = me.rows(n);
+        for_chunks(me, rows, chunk, stop, [&](long start, long first, long last) {
             const long row = start + first;
             pass.forward(start, first, last, nullptr);
             if (answers.outputs)
                 copy_rows(pass.outputs(), first, last, out, answers.outputs + row * out, out);
-            for (long k = 0; answers.jacobian && k < out && !soon; k++) {
+            for (long k = 0; answers.jacobian && k < out && !stop.soon(); k++) {
                 pass.one_output(k, first, last);
                 pass.backward(first, last);
                 copy_rows(pass.by_inputs(), first, last, in,
                           answers.jacobian + (row * out + k) * in, out * in);
-                if (me.index == 0 && interrupted()) soon = true;
+                stop.ask(me);
             }
-            if (samples.Y.data) {
-                pass.losses(start, first, last, total);
-                if (way.to_parameters || way.to_inputs) pass.backward(first, last);
-                if (answers.by_inputs)
-                    copy_rows(pass.by_inputs(), first, last, in, answers.by_inputs + row * in, in);
-            }
-            me.barrier.wait();
-            if (me.index == 0) {
-                if (samples.Y.data) loss += pass.loss(n);
-                if (soon || interrupted()) stop = true;
-            }
-            if (way.to_parameters)
-                for_my_blocks([&](const Block& block) {
-                    pass.gradient(block, n, start > 0, model.weights(block, gradient),
-                                  model.biases(block, gradient));
-                });
-            me.barrier.wait();  // also because the next chunk's rows may be shared otherwise
-        }
+            if (!samples.Y.data) return;
+            pass.losses(start, first, last, total);
+            if (way.to_parameters || way.to_inputs) pass.backward(first, last);
+            if (answers.by_inputs)
+                copy_rows(pass.by_inputs(), first, last, in, answers.by_inputs + row * in, in);
+        }, [&](long start, long n) {
+            if (me.index == 0 && samples.Y.data) loss += pass.loss(n);
+            if (way.to_parameters) add_gradient(me, model, pass, n, start > 0, gradient);
+        });
         if (way.to_parameters)
-            for_my_blocks([&](const Block& block) {
+            for_blocks(me, model, [&](const Block& block) {
                 model.copy_out(block, answers.by_parameters, gradient);
             });
     });

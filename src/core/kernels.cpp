@@ -34,19 +34,40 @@ void forward(const Layer<T>& layer, long first, long last, Panels<T> inputs, Pan
     activate_rows(0, first, last);
 }
 
+// Derivatives by phi of one panel of a layer's n outputs become those by rho, or velocities of rho
+// those of phi: both are multiplied by sigma'(rho), from `slopes` or, where there are none, from phi.
+template <class T>
+void through_panel(const ActivationSpec& activation, Panels<T> values, Panels<T> phi,
+                   Panels<T> slopes, long p, long from, long to, long n) {
+    const int vectors = vectors_in<T>(n - p * panel<T>);
+    if (slopes.data)
+        multiply_by(slopes.at(p, from), values.at(p, from), to - from, vectors);
+    else if (activation.kind != Activation::identity)
+        multiply_by_slope<T>(activation, values.at(p, from), phi.at(p, from), to - from, vectors);
+}
+
 template <class T>
 void backward(const Layer<T>& layer, long first, long last, Panels<T> lambda,
               const ActivationSpec& below, Panels<T> phi, Panels<T> slopes,
               Panels<T> lambda_below) {
     multiply<T>(first, last, layer.out, layer.in, lambda, layer.W_transposed, nullptr,
                 lambda_below, [&](long p, long from, long to) {
-        T* omega = lambda_below.at(p, from);
-        const int vectors = vectors_in<T>(layer.in - p * panel<T>);
-        if (slopes.data)
-            multiply_by(slopes.at(p, from), omega, to - from, vectors);
-        else if (below.kind != Activation::identity)
-            multiply_by_slope<T>(below, omega, phi.at(p, from), to - from, vectors);
+        through_panel<T>(below, lambda_below, phi, slopes, p, from, to, layer.in);
     });
+}
+
+template <class T>
+void tangent(const Layer<T>& layer, const Layer<T>& dot, long first, long last, Panels<T> inputs,
+             Panels<T> inputs_dot, const ActivationSpec& activation, Panels<T> phi,
+             Panels<T> slopes, Panels<T> out) {
+    const auto nothing = [](long, long, long) {};
+    const auto through = [&](long p, long from, long to) {
+        through_panel<T>(activation, out, phi, slopes, p, from, to, layer.out);
+    };
+    if (!inputs_dot.data)
+        return multiply<T>(first, last, layer.in, layer.out, inputs, dot.W, dot.bias, out, through);
+    multiply<T>(first, last, layer.in, layer.out, inputs, dot.W, dot.bias, out, nothing);
+    multiply<T>(first, last, layer.in, layer.out, inputs_dot, layer.W, nullptr, out, through, true);
 }
 
 template <class T>
@@ -105,7 +126,7 @@ void one_row(const LayerSpec& layer, const T* W, const T* bias, const T* x, T* o
 template <class T>
 constexpr Kernels<T> table = {
     gather_for<T>, forward<T>, backward<T>, through_output<T>, softmax<T>, drop<T>, losses<T>,
-    gradient_block<T>, sum_rows<T>, squares<T>, add_penalty<T>, update<T>, transpose_block<T>,
+    curvature<T>, tangent<T>, multiply_pairs<T>, gradient_block<T>, sum_rows<T>, squares<T>, add_penalty<T>, update<T>, transpose_block<T>,
     one_row<T>,
 };
 

@@ -36,6 +36,11 @@ struct Dropout {
     double scale;        // of those that are kept
 };
 
+// Two rows of a matrix.
+struct UnitPair {
+    int first, second;
+};
+
 // Rows are given as [first, last).
 template <class T>
 struct Kernels {
@@ -58,6 +63,18 @@ struct Kernels {
     // loss and the output activation fold, of rho.
     void (*losses)(const LossSpec&, bool folded, long first, long last, long n, Panels<T> outputs,
                    Panels<T> targets, const T* share, double* row_loss);
+    // The curvature of the loss by each of n outputs phi, or by rho where it folds, times each
+    // row's share.
+    void (*curvature)(const LossSpec&, bool folded, long first, long last, long n,
+                      Panels<T> outputs, Panels<T> targets, const T* share, Panels<T> h);
+    // rho_dot of a layer: inputs_dot W + inputs W_dot + bias_dot; without inputs_dot, these rest.
+    // With an activation, phi_dot = sigma'(rho) o rho_dot, the slope as in `backward`.
+    void (*tangent)(const Layer<T>&, const Layer<T>& dot, long first, long last, Panels<T> inputs,
+                    Panels<T> inputs_dot, const ActivationSpec&, Panels<T> phi, Panels<T> slopes,
+                    Panels<T> out);
+    // Products of units, see products.hpp.
+    void (*multiply_pairs)(long samples, const UnitPair* pairs, long count, long passes,
+                           long pass_rows, Panels<T> units, Panels<T> to);
     // One block of panel x panel entries of the gradient of a layer's weights, of its biases.
     void (*gradient_block)(long n, const T* phi, const T* lambda, long rows, long columns,
                            bool add, T* g);

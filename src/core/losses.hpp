@@ -164,14 +164,20 @@ T cross_entropy_of_softmax(long row, long n, Panels<T> x, Panels<T> targets, T s
     return weight * log_sum - sum<T>(products);
 }
 
-// Means, then as many log-variances s: (s + (mean - y)^2 exp(-s)) / 2. Below a variance of 1e-6
-// the precision goes on as its tangent.
+// exp(-s) of a log-variance s; below a variance of 1e-6 it goes on as its tangent. The slope is
+// by -s.
+template <class T>
+CHAINRULE_INLINE Point<T> gaussian_precision(T s) {
+    return exponential<T>(broadcast(-s), T(13.815510557964274104));
+}
+
+// Means, then as many log-variances s: (s + (mean - y)^2 exp(-s)) / 2.
 template <class T>
 double gaussian_nll(long row, long n, Panels<T> outputs, Panels<T> targets, T share) {
     double total = 0;  // in double, because its terms may cancel
     for (long i = 0; i < n / 2; i++) {
         T &mean = *entry(outputs, row, i), &s = *entry(outputs, row, n / 2 + i);
-        const auto [value, slope] = exponential<T>(broadcast(-s), T(13.815510557964274104));
+        const auto [value, slope] = gaussian_precision<T>(s);
         const T d = mean - *entry(targets, row, i), precision = value[0];
         total += (s + double(d) * d * precision) * 0.5;
         mean = d * precision * share;
@@ -204,6 +210,90 @@ void losses(const LossSpec& spec, bool folded, long first, long last, long n, Pa
             }
             return sum<T>(total);
         });
+    });
+}
+
+// Calls `use` with the curvature of the loss, a function from an output phi (or rho where it folds
+// with the output activation) and a target.
+template <class T, class Use>
+void with_curvature(const LossSpec& spec, bool folded, Use use) {
+    using V = Vec<T>;
+    const V one = broadcast(T(1));
+    switch (spec.kind) {
+        case Loss::squared_error: return use([=](V, V) { return one; });
+        case Loss::huber:
+            return use([delta = T(spec.parameter)](V p, V y) {
+                return delta / at_least<T>(delta, magnitude<T>(p - y));
+            });
+        case Loss::log_cosh:
+            return use([=](V p, V y) {
+                const V d = p - y;
+                return select<T>(d == T(0), one, tanh<T>(d) / d);
+            });
+        case Loss::cross_entropy:  // folded, it is not elementwise
+            return use([](V p, V y) {
+                const V inverse = log_point<T>(p).slope;
+                return y * (inverse * inverse);
+            });
+        case Loss::binary_cross_entropy:
+            if (folded)
+                return use([](V x, V) {
+                    const V p = sigmoid<T>(x);
+                    return p * (T(1) - p);
+                });
+            return use([](V p, V) {
+                return log_point<T>(p).slope + log_point<T>(T(1) - p).slope;
+            });
+        case Loss::poisson:
+            if (folded) return use([](V x, V) { return exponential<T>(x).slope; });
+            return use([](V p, V) { return log_point<T>(p).slope; });
+        case Loss::gamma:
+            if (folded) return use([=](V, V) { return one; });
+            return use([](V p, V) {
+                const V inverse = log_point<T>(p).slope;
+                return inverse * inverse;
+            });
+        case Loss::gaussian_nll: return;  // of pairs of outputs
+        case Loss::absolute_error: case Loss::quantile: case Loss::hinge: return;  // have none
+    }
+}
+
+// The curvature h of rows [first, last) times each row's share, with zeros in the padding. For
+// cross entropy folded with softmax it is that of diag(h) - h h^T / sum(h).
+template <class T>
+void curvature(const LossSpec& spec, bool folded, long first, long last, long n,
+               Panels<T> outputs, Panels<T> targets, const T* share, Panels<T> h) {
+    if (spec.kind == Loss::cross_entropy && folded) {
+        for (long row = first; row < last; row++) {
+            Vec<T> weights = {};
+            for (long i = 0; i < n; i += lanes<T>) {
+                weights += load(entry(targets, row, i));
+                store<T>(entry(h, row, i), load(entry(outputs, row, i)));
+            }
+            softmax_row(h, row, n);
+            const T scale = sum<T>(weights) * share[row];
+            for (long i = 0; i < n; i += lanes<T>)
+                store<T>(entry(h, row, i), load(entry(h, row, i)) * scale);
+        }
+        return;
+    }
+    if (spec.kind == Loss::gaussian_nll) {
+        for (long row = first; row < last; row++)
+            for (long i = 0; i < n / 2; i++) {
+                const T s = *entry(outputs, row, n / 2 + i);
+                *entry(h, row, i) = gaussian_precision<T>(s).value[0] * share[row];
+                *entry(h, row, n / 2 + i) = T(0.5) * share[row];
+            }
+        return;
+    }
+    with_curvature<T>(spec, folded, [=](auto curvature) {
+        for (long row = first; row < last; row++)
+            for (long i = 0; i < n; i += lanes<T>) {
+                const auto value = curvature(load(entry(outputs, row, i)),
+                                             load(entry(targets, row, i)));
+                store<T>(entry(h, row, i),
+                         zeroed_where_not<T>(first_lanes<T>(n - i), value * share[row]));
+            }
     });
 }
 

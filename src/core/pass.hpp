@@ -2,6 +2,8 @@
 // chainrule/equations.py, with samples as rows.
 #pragma once
 
+#include <cmath>
+
 #include "model.hpp"
 
 namespace chainrule {
@@ -64,13 +66,17 @@ class Pass {
     }
 
     // Losses, and lambda of the last layer in place of its outputs; `total` is the weight of all
-    // samples that the cost averages over.
-    void losses(long start, long first, long last, double total) {
+    // samples that the cost averages over. Before that, the curvature of C by those outputs, if
+    // it has a place to go.
+    void losses(long start, long first, long last, double total, Panels<T> h = {}) {
         for (long r = first; r < last; r++) {
             gather_y_(samples_.Y, samples_.row(start + r), targets_.at(0, r), targets_.stride);
             weight_.get()[r] = weight_of(start + r);
             share_.get()[r] = total ? T(weight_.get()[r] / total) : T(0);
         }
+        if (h.data)
+            model_.kernels.curvature(model_.spec.loss, folded_, first, last, n_outputs(),
+                                     outputs(), targets_, share_.get(), h);
         model_.kernels.losses(model_.spec.loss, folded_, first, last, n_outputs(), outputs(),
                               targets_, share_.get(), loss_.get());
         if (!folded_) through_output(first, last);
@@ -78,10 +84,56 @@ class Pass {
 
     // Instead: the cost that is output k alone, whose omega is 1 there and 0 elsewhere.
     void one_output(long k, long first, long last) {
-        for (long p = 0; p < panels_for<T>(n_outputs()); p++)
-            std::memset(outputs().at(p, first), 0, (last - first) * 128);
-        for (long r = first; r < last; r++) outputs().at(k / panel<T>, r)[k % panel<T>] = 1;
+        clear_outputs(first, last);
+        for (long r = first; r < last; r++) output_of(k, r) = 1;
         through_output(first, last);
+    }
+
+    // Instead: column k of an S with S S^T = H, the curvature of C by the last layer. Its diagonal
+    // is h, or H is diag(h) - h h^T / sum(h).
+    void root(long k, Panels<T> h, long first, long last) {
+        clear_outputs(first, last);
+        for (long r = first; r < last; r++) {
+            const T size = std::sqrt(h.at(k / panel<T>, r)[k % panel<T>]);
+            if (centred()) {
+                const T total = sum_of(h, r), part = total == 0 ? T(0) : size / total;
+                for_outputs([&](long p, long c) { outputs().at(p, r)[c] = -part * h.at(p, r)[c]; });
+            }
+            output_of(k, r) += size;
+        }
+        if (!folded_) through_output(first, last);
+    }
+
+    // Instead: H times these velocities of rho of the last layer.
+    void curve(Panels<T> rho_dot, Panels<T> h, long first, long last) {
+        for (long p = 0; p < panels_for<T>(n_outputs()); p++)
+            std::memcpy(outputs().at(p, first), rho_dot.at(p, first), (last - first) * 128);
+        if (!folded_) through_output(first, last);  // the transpose of which is the same
+        for (long r = first; r < last; r++) {
+            T mean = 0;
+            if (centred()) {
+                for_outputs([&](long p, long c) { mean += h.at(p, r)[c] * outputs().at(p, r)[c]; });
+                const T total = sum_of(h, r);
+                mean = total == 0 ? T(0) : mean / total;
+            }
+            for_outputs([&](long p, long c) {
+                outputs().at(p, r)[c] = h.at(p, r)[c] * (outputs().at(p, r)[c] - mean);
+            });
+        }
+        if (!folded_) through_output(first, last);
+    }
+
+    // The forward derivative after `forward`, for parameters that move with these velocities:
+    // phi_dot of the hidden layers, then rho_dot of the last. Dots count as phi does.
+    void tangent(const std::vector<Layer<T>>& velocities, const std::vector<Matrix<T>>& dots,
+                 long first, long last) {
+        for (std::size_t l = 1; l <= n_layers(); l++) {
+            const ActivationSpec activation =
+                l < n_layers() ? model_.layers[l - 1].activation : ActivationSpec{};
+            model_.kernels.tangent(model_.layers[l - 1], velocities[l - 1], first, last,
+                                   phi_[l - 1], dots[l - 1], activation, phi_[l],
+                                   l < n_layers() ? Panels<T>(slopes_[l]) : Panels<T>{}, dots[l]);
+        }
     }
 
     void backward(long first, long last) {
@@ -114,14 +166,35 @@ class Pass {
         return total;
     }
 
+    const Matrix<T>& phi(std::size_t l) const { return phi_[l]; }
+    const Matrix<T>& lambda(std::size_t l) const { return l == n_layers() ? phi_[l] : lambda_[l]; }
     const Matrix<T>& outputs() const { return phi_.back(); }
     const Matrix<T>& by_inputs() const { return lambda_[0]; }
+    // Whether the columns of S have but one entry each.
+    bool separate_outputs() const { return output().kind != Activation::softmax; }
 
   private:
     std::size_t n_layers() const { return model_.layers.size(); }
     long n_outputs() const { return model_.spec.outputs(); }
     const ActivationSpec& output() const { return model_.spec.layers.back().activation; }
-    const Matrix<T>& lambda(std::size_t l) const { return l == n_layers() ? phi_[l] : lambda_[l]; }
+
+    // Whether H is diag(h) - h h^T / sum(h), which has no say in a direction common to all outputs.
+    bool centred() const { return folded_ && !separate_outputs(); }
+
+    T& output_of(long k, long r) const { return outputs().at(k / panel<T>, r)[k % panel<T>]; }
+    void clear_outputs(long first, long last) {
+        for (long p = 0; p < panels_for<T>(n_outputs()); p++)
+            std::memset(outputs().at(p, first), 0, (last - first) * 128);
+    }
+    template <class Work>
+    void for_outputs(const Work& work) const {
+        for (long k = 0; k < n_outputs(); k++) work(k / panel<T>, k % panel<T>);
+    }
+    T sum_of(Panels<T> h, long r) const {
+        T sum = 0;
+        for_outputs([&](long p, long c) { sum += h.at(p, r)[c]; });
+        return sum;
+    }
 
     void through_output(long first, long last) {
         if (slopes_.back().data)

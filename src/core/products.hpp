@@ -4,7 +4,7 @@
 // for, so that splitting the rows among threads changes no bit.
 #pragma once
 
-#include "panels.hpp"
+#include "kernels.hpp"
 #include "simd.hpp"
 
 namespace chainrule::CHAINRULE_ISA {
@@ -84,11 +84,11 @@ template <class T>
 alignas(64) constexpr T zeros[panel<T>] = {};
 
 // Rows [first, last) of c = a b + bias, for a of `depth` columns and b of `columns`; a null bias
-// is none. `done(p, from, to)` is called as soon as rows [from, to) of panel p of c have their
+// is none. With `add`, adds a b to c instead. `done(p, from, to)` is called as soon as rows [from, to) of panel p of c have their
 // values.
 template <class T, class Done>
 void multiply(long first, long last, long depth, long columns, Panels<T> a, Panels<T> b,
-              const T* bias, Panels<T> c, Done done) {
+              const T* bias, Panels<T> c, Done done, bool add = false) {
     for (long k = 0, next; k < depth; k = next) {
         next = depth - k < block_depth * 3 / 2 ? depth : k + block_depth;
         for (long r = first; r < last; r += block_rows) {
@@ -102,7 +102,7 @@ void multiply(long first, long last, long depth, long columns, Panels<T> a, Pane
                         T* c_i = c.at(p, i) + v * lanes<T>;
                         multiply_rest<T, false, tile_rows>(
                             end - i, vectors - v, next - k, a.at(k / panel<T>, i), a.stride, b_k,
-                            k ? c_i : start, k ? panel<T> : 0, c_i);
+                            k || add ? c_i : start, k || add ? panel<T> : 0, c_i);
                     }
                 }
                 if (next == depth) done(p, r, end);
@@ -217,6 +217,35 @@ void transpose_block(const T* from, T* to, long rows, long columns) {
             swap_lanes<T, 1>(square, std::make_index_sequence<n>());
             CHAINRULE_UNROLL(16)
             for (int i = 0; i < n; i++) store(to + (c + i) * panel<T> + r, square[i]);
+        }
+    }
+}
+
+// Products of units, one column for each pair: to(s, q) = sum_m first_q(s) second_q(s) over so many
+// passes. Units are rows of `units`, with the samples along them, those of the next pass so many
+// rows further; the samples become rows. Pairs are taken, and written, up to whole vectors.
+template <class T>
+void multiply_pairs(long samples, const UnitPair* pairs, long count, long passes, long pass_rows,
+                    Panels<T> units, Panels<T> to) {
+    constexpr int n = lanes<T>;
+    for (long s = 0; s < samples; s += n) {
+        const T* at = units.at(s / panel<T>, 0) + s % panel<T>;
+        for (long q = 0; q < count; q += n) {
+            Vec<T> square[n];
+            CHAINRULE_UNROLL(16)
+            for (int i = 0; i < n; i++) {
+                const T* first = at + pairs[q + i].first * panel<T>;
+                const T* second = at + pairs[q + i].second * panel<T>;
+                square[i] = load(first) * load(second);
+                for (long m = 1; m < passes; m++) {
+                    first += pass_rows * panel<T>, second += pass_rows * panel<T>;
+                    square[i] += load(first) * load(second);
+                }
+            }
+            swap_lanes<T, 1>(square, std::make_index_sequence<n>());
+            T* row = to.at(q / panel<T>, s) + q % panel<T>;
+            CHAINRULE_UNROLL(16)
+            for (int i = 0; i < n; i++) store(row + i * panel<T>, square[i]);
         }
     }
 }

@@ -1,4 +1,4 @@
-// Losses, softmax and dropout, against the formulas of chainrule/losses.py.
+// Losses, their curvature, softmax and dropout, against the formulas of chainrule/losses.py.
 #include "functions.hpp"
 #include "random.hpp"
 
@@ -95,6 +95,24 @@ Point<T> loss(const LossSpec& spec, bool folded, T p_, T y_) {
     return {};
 }
 
+// The curvature of one output p and target y; where the loss is folded, of rho.
+template <class T>
+Rounded<T> curvature(const LossSpec& spec, bool folded, T p_, T y_) {
+    using R = Rounded<T>;
+    const R p(p_), one(T(1)), d = p - R(y_), parameter = constant<T>(spec.parameter);
+    const Floored<T> at(p), rest(one - p);
+    switch (spec.kind) {
+        case Loss::huber: return parameter / at_least(parameter.value, magnitude(d));
+        case Loss::log_cosh: return d.value == 0 ? one : tanh(d) / d;
+        case Loss::cross_entropy: return R(y_) * (at.log_slope() * at.log_slope());
+        case Loss::binary_cross_entropy:
+            return folded ? sigmoid(p) * (one - sigmoid(p)) : at.log_slope() + rest.log_slope();
+        case Loss::poisson: return folded ? exp(at_most(64, p)) : at.log_slope();
+        case Loss::gamma: return folded ? one : at.log_slope() * at.log_slope();
+        default: return one;  // squared_error
+    }
+}
+
 // A loss with what its outputs and targets may be.
 struct LossCase {
     LossSpec spec;
@@ -133,8 +151,8 @@ struct Losses {
     Losses(long rows, long n, long n_targets, double low, double high, double target_low,
            double target_high)
         : random(rows + n), rows(rows), n(n), outputs(rows, n, random, low, high),
-          targets(rows, n_targets, random, target_low, target_high), share(rows, random, 0, 1),
-          row_loss(rows) {
+          targets(rows, n_targets, random, target_low, target_high), h(rows, n, random),
+          share(rows, random, 0, 1), row_loss(rows) {
         const long room = panels_for<T>(n_targets) * panel<T>;
         for (long r = 0; r < rows; r++)
             for (long j = n_targets; j < room; j++) targets(r, j) = 0;
@@ -146,6 +164,10 @@ struct Losses {
         kernels<T>().losses(spec, folded, 1, rows, n, outputs, targets, share.get(),
                             row_loss.get());
     }
+    void curvature(Case& c, const LossSpec& spec, bool folded) {
+        kernels<T>().curvature(spec, folded, 1, rows, n, outputs, targets, share.get(), h);
+        c.check(h.changed_only(1, rows, whole_vectors<T>(n)), "curvature of other rows");
+    }
     // Derivatives have zeros in their padding, or a gradient would not have.
     void check_writes(Case& c) {
         for (long r = 1; r < rows; r++)
@@ -156,7 +178,7 @@ struct Losses {
     }
     Random random;
     const long rows, n;
-    Grid<T> outputs, targets;
+    Grid<T> outputs, targets, h;
     const Exact<T> share;
     const Exact<double> row_loss;
 };
@@ -175,6 +197,16 @@ void test_elementwise(const LossCase& l, long n) {
             if (kind == 2) run.targets(r, j) = T(l.target_low);
             if (kind == 3) run.targets(r, j) = run.outputs(r, j);
             if (kind == 3 && l.high > l.target_high) run.targets(r, j) = T(l.target_high);
+        }
+    }
+    if (l.spec.has_curvature()) {
+        run.curvature(c, l.spec, l.folded);
+        for (long r = 1; r < run.rows; r++) {
+            for (long j = 0; j < n; j++)
+                expect(c, run.h(r, j), curvature(l.spec, l.folded, run.outputs(r, j),
+                                             run.targets(r, j)) * Rounded<T>(run.share[r]), r, j);
+            for (long j = n; j < round_up(n, kernel_lanes<T>()); j++)
+                c.check(run.h(r, j) == 0, "something in the padding of the curvature");
         }
     }
     run.run(l.spec, l.folded);
@@ -239,6 +271,7 @@ void test_cross_entropy_of_softmax(long n) {
     Case c("cross entropy of softmax %s of %ld", type_name<T>, n);
     Losses<T> run(6, n, n, -9, 9, 0, 1);
     run.outputs(2, n - 1) = 300;  // where exp by itself would overflow
+    run.curvature(c, {Loss::cross_entropy, 0}, true);
     run.run({Loss::cross_entropy, 0}, true);
     for (long r = 1; r < run.rows; r++) {
         std::vector<T> x;
@@ -252,9 +285,11 @@ void test_cross_entropy_of_softmax(long n) {
         const auto p = softmax(x, &log_sum);
         const R weight = sum(weights), value = weight * log_sum - sum(products);
         c.near(run.row_loss[r], value.value, value.error, r, -1);
-        for (long j = 0; j < n; j++)
+        for (long j = 0; j < n; j++) {
             expect(c, run.outputs(r, j), (p[j] * weight - R(run.targets(r, j))) * R(run.share[r]),
                    r, j);
+            expect(c, run.h(r, j), p[j] * (weight * R(run.share[r])), r, j);
+        }
     }
     run.check_writes(c);
 }
@@ -265,6 +300,7 @@ void test_gaussian(long pairs) {
     Case c("gaussian_nll %s of %ld pairs", type_name<T>, pairs);
     Losses<T> run(6, 2 * pairs, pairs, -3, 3, -3, 3);
     run.outputs(2, pairs) = -20;  // a log-variance below the floor of a variance of 1e-6
+    run.curvature(c, {Loss::gaussian_nll, 0}, false);
     run.run({Loss::gaussian_nll, 0}, false);
     const long double floor = 13.815510557964274104L;
     for (long r = 1; r < run.rows; r++) {
@@ -276,6 +312,8 @@ void test_gaussian(long pairs) {
             const R precision = exponential(-s, floor), slope = exp(at_most(floor, -s));
             terms.push_back((s + d * d * precision) * half);
             expect(c, run.outputs(r, j), d * precision * share, r, j);
+            expect(c, run.h(r, j), precision * share, r, j);
+            expect(c, run.h(r, pairs + j), half * share, r, j);
             expect(c, run.outputs(r, pairs + j), (one - d * d * slope) * half * share, r, j);
         }
         const R total = sum(terms);

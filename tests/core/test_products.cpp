@@ -143,6 +143,39 @@ void test_backward(const Shape& s, Slope slope) {
             "wrote its inputs");
 }
 
+// The forward derivative of a layer: with the inputs moving or not, through an activation or not.
+template <class T>
+void test_tangent(const Shape& s, bool moving, bool bias, bool through) {
+    const auto [first, last] = rows_of(s);
+    Case c("tangent %s %ld x %ld x %ld, %d %d %d", type_name<T>, s.rows, s.in, s.out, moving, bias,
+           through);
+    Random random(s.rows + s.in + s.out);
+    Grid<T> x(s.rows, s.in, random), x_dot(s.rows, s.in, random), W(s.in, s.out, random),
+        W_dot(s.in, s.out, random), phi(s.rows, s.out, random), dot(s.rows, s.out, random);
+    const Exact<T> bias_dot(round_up(s.out, panel<T>), random);
+    const Layer<T> layer{s.in, s.out, {Activation::gelu, 0}, W, {}, bias_dot.get() + 1};
+    const Layer<T> along{s.in, s.out, {Activation::gelu, 0}, W_dot, {},
+                         bias ? bias_dot.get() : nullptr};
+    kernels<T>().tangent(layer, along, first, last, x, moving ? x_dot : Panels<T>{},
+                         {through ? Activation::tanh : Activation::identity, 0}, phi, {}, dot);
+    const Product<T> of_weights(x, W_dot, along.bias, s.rows, s.in, s.out);
+    const Product<T> of_inputs(x_dot, W, nullptr, s.rows, s.in, s.out);
+    for (long r = first; r < last; r++)
+        for (long j = 0; j < s.out; j++) {
+            Rounded<T> want = of_weights(r, j);
+            if (moving) {  // one sum after the other, in the same number
+                const Rounded<T> more = of_inputs(r, j);
+                want = {want.value + more.value,
+                        want.error + more.error + s.in * unit<T> * std::fabs(want.value)};
+            }
+            const Rounded<T> y(phi(r, j)), one(T(1));
+            expect(c, dot(r, j), through ? want * (one - y * y) : want, r, j);
+        }
+    c.check(dot.changed_only(first, last, whole_vectors<T>(s.out)) && x.unchanged() &&
+                x_dot.unchanged() && W.unchanged() && W_dot.unchanged() && phi.unchanged(),
+            "wrote what is not its own");
+}
+
 // One panel of samples' phi, and one of their lambda.
 template <class T>
 void test_gradient(long n, long rows, long columns, bool add) {
@@ -219,7 +252,9 @@ void tests() {
     for (const Shape& s : shapes()) {
         test_forward<T>(s, i % 3 != 0, false);
         test_forward<T>(s, i % 3 != 0, true);
-        test_backward<T>(s, Slope(i++ % 5));
+        test_backward<T>(s, Slope(i % 5));
+        test_tangent<T>(s, i % 3 != 0, i % 2, i % 5 != 0);
+        i++;
     }
     for (long n : edges) {
         if (quick && n > 257) break;

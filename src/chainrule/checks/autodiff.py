@@ -66,6 +66,14 @@ def by_torch(architecture: Architecture, theta: Array, data: Data) -> Array:
     else:
         samples = losses[family](module(X), y)
     samples = samples.sum(dim=1) if samples.ndim == 2 else samples
+    if data.dY is not None:
+        outputs = module(X)
+        columns = [
+            torch.autograd.grad(outputs[:, k].sum(), X, create_graph=True)[0]
+            for k in range(architecture.n_outputs)
+        ]
+        error = torch.nan_to_num(torch.stack(columns, dim=1) - torch.tensor(data.dY))
+        samples = samples + data.dY_weight / 2 * (error**2).sum(dim=(1, 2))
     share = torch.tensor(_shares(data))
     (samples @ share).backward()  # type: ignore[no-untyped-call]  # PyTorch gives it no types
     found = [*module.parameters(), X]
@@ -122,13 +130,19 @@ def by_jax(architecture: Architecture, theta: Array, data: Data) -> Array:
         family, parameter = family_of(function)
         return table[family](*arguments, *(() if parameter is None else (parameter,)))
 
-    def cost(parameters: Any, X: Any) -> Any:
+    def network(parameters: Any, outputs: Any) -> Any:
         weights, biases = architecture.views(parameters)
-        outputs = X
         for w, b, activation in zip(weights, biases, architecture.activations, strict=True):
             outputs = applied(activations, activation, outputs @ w.T + (0 if b is None else b))
-        samples = applied(losses, architecture.loss, outputs, data.Y)
-        return samples.sum(axis=1) @ _shares(data)
+        return outputs
+
+    def cost(parameters: Any, X: Any) -> Any:
+        samples = applied(losses, architecture.loss, network(parameters, X), data.Y).sum(axis=1)
+        if data.dY is not None:
+            by_inputs = jax.vmap(jax.jacfwd(network, argnums=1), (None, 0))(parameters, X)
+            error = jnp.nan_to_num(by_inputs - data.dY)
+            samples = samples + data.dY_weight / 2 * (error**2).sum(axis=(1, 2))
+        return samples @ _shares(data)
 
     with jax.enable_x64(True):
         by_parameters, by_inputs = jax.grad(cost, argnums=(0, 1))(

@@ -34,6 +34,8 @@ def check_gradients(
     Y: Any,
     sample_weight: Any = None,
     *,
+    dY: Any = None,
+    dY_weight: float = 1.0,
     reference: str = "auto",
     tolerance: float | None = None,
     max_entries: int = 200,
@@ -50,6 +52,10 @@ def check_gradients(
         A few samples and their targets.
     sample_weight : array of shape (n,), optional
         Weights of the samples.
+    dY : array of shape (n, n_l, n_0), optional
+        Derivatives of the outputs by the inputs; what is checked is the gradient of C + D then.
+    dY_weight : float, default 1.0
+        What they count.
     reference : {"auto", "complex", "central", "torch", "jax"}, default "auto"
         What to compare with: the complex step, central differences with the best of four steps
         for each entry, or automatic differentiation of the same network built anew in PyTorch or
@@ -98,7 +104,8 @@ def check_gradients(
     require_choice("reference", reference, ["auto", *REFERENCES])
     architecture = replace(net.architecture, dtype="float64")
     theta = net.parameters.astype(np.float64)
-    data = _dense(batches.data(architecture, X, Y, sample_weight))
+    data = batches.data(architecture, X, Y, sample_weight, dY=dY, dY_weight=dY_weight)
+    data = _dense(data)
     own = architecture.loss.own or any(a.own for a in architecture.activations)
     if reference == "auto":
         reference = "central" if own else "complex"
@@ -111,7 +118,8 @@ def check_gradients(
     if max_entries < 1:
         raise InputError(f"max_entries must be at least 1, but is {max_entries}")
 
-    found = engines.choose(engine, architecture)[0].gradients(architecture, theta, data)
+    chosen, _ = engines.choose(engine, architecture, data=data)
+    found = chosen.gradients(architecture, theta, data)
     assert found.inputs is not None
     ours = np.concatenate([found.parameters, found.inputs.ravel()])
     comparison = _Comparison(
@@ -191,12 +199,7 @@ class _Comparison:
 def _dense(given: Data) -> Data:
     """Return samples as float64 arrays."""
     X = given.X.toarray() if hasattr(given.X, "tocsr") else given.X
-    weight = given.sample_weight
-    return Data(
-        X.astype(np.float64),
-        given.Y.astype(np.float64),
-        None if weight is None else weight.astype(np.float64),
-    )
+    return replace(given, X=X).in_double()
 
 
 def _arrays(architecture: Architecture, inputs: tuple[int, ...]) -> list[tuple[str, Array]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule import equations
-from chainrule.activations import Activation
+from chainrule.activations import Activation, ArrayFunction
 from chainrule.architecture import Architecture
 from chainrule.checks.report import Culprit
 from chainrule.cost import BatchCost
@@ -36,7 +36,7 @@ def culprits(
         q = equations.forward(W, B, sigma, data.X.T)
         for L, activation in enumerate(architecture.activations, 1):
             if activation.elementwise:
-                found += _of_activation(L, activation, q.rho[L], q.phi[L])
+                found += _of_activation(L, activation, q.rho[L], data.dY is not None)
         found += _of_loss(cost, q.rho[-1], q.phi[-1])
     if not found and failing:
         L = max(failing)
@@ -45,19 +45,28 @@ def culprits(
     return tuple(found)
 
 
-def _of_activation(L: int, activation: Activation, rho: Array, phi: Array) -> list[Culprit]:
-    h = _STEP * np.maximum(1, np.abs(rho))
-    left = (phi - activation.sigma(rho - h)) / h
-    right = (activation.sigma(rho + h) - phi) / h
-    slope = activation.slope(rho, phi)
-    wrong = _worst(slope, left, right)
-    if wrong is None:
-        return []
-    detail = (
-        f"sigma_prime is not the derivative of sigma: at rho = {rho[wrong]:.4g} it gives "
-        f"{slope[wrong]:.6g}, a difference quotient gives {(left + right)[wrong] / 2:.6g}"
-    )
-    return [Culprit(L, activation.name, detail)]
+def _of_activation(L: int, activation: Activation, rho: Array, second: bool) -> list[Culprit]:
+    """Compare sigma' with the differences of sigma, and perhaps sigma'' with those of sigma'."""
+
+    def slope(at: Array) -> Array:
+        return activation.slope(at, activation.sigma(at))
+
+    pairs: list[tuple[str, ArrayFunction, str, ArrayFunction]] = [
+        ("sigma_prime", slope, "sigma", activation.sigma)
+    ]
+    if second and activation.sigma_double_prime is not None:
+        pairs.append(("sigma_double_prime", activation.sigma_double_prime, "sigma_prime", slope))
+    h, found = _STEP * np.maximum(1, np.abs(rho)), []
+    for name, derivative, of, function in pairs:
+        given, here = derivative(rho), function(rho)
+        left, right = (here - function(rho - h)) / h, (function(rho + h) - here) / h
+        if (wrong := _worst(given, left, right)) is not None:
+            detail = (
+                f"{name} is not the derivative of {of}: at rho = {rho[wrong]:.4g} it gives "
+                f"{given[wrong]:.6g}, a difference quotient gives {(left + right)[wrong] / 2:.6g}"
+            )
+            found.append(Culprit(L, activation.name, detail))
+    return found
 
 
 def _of_loss(cost: BatchCost, rho: Array, phi: Array) -> list[Culprit]:

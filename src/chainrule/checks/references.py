@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import equations
+from chainrule import equations, tangents
 from chainrule.activations import Activation
 from chainrule.architecture import Architecture
-from chainrule.cost import BatchCost
+from chainrule.cost import BatchCost, DerivativeCost
 from chainrule.engines import Data
 from chainrule.numerics import Array
 
@@ -30,7 +30,12 @@ def loss(architecture: Architecture, theta: Array, X: Array, data: Data) -> Any:
     cost = BatchCost(architecture.loss, architecture.activations[-1], data.Y, data.sample_weight)
     with np.errstate(over="ignore", invalid="ignore"):
         q = equations.forward(W, B, sigma, X.T)
-        return cost.value(q.rho[-1], q.phi[-1])
+        C = cost.value(q.rho[-1], q.phi[-1])
+        if data.dY is None:
+            return C
+        derivative_cost = DerivativeCost(data.dY, cost.share, data.dY_weight)
+        dots = tangents.along_inputs(q, W, sigma, derivative_cost.directions)
+        return C + derivative_cost.value([dot.phi[-1] for dot in dots])
 
 
 class _OffKinks:
@@ -56,6 +61,10 @@ class _OffKinks:
             moved = np.where(rho.real == kink, rho + aside, moved)
         # the value stays that on the kink, or the next layer would be moved off its own
         return exact + 1j * self.activation.sigma(moved).imag
+
+    def slope(self, rho: Array, phi: Array) -> Array:
+        """Return sigma'(rho)."""
+        return self.activation.sigma_prime(rho)
 
 
 def complex_steps(loss: Callable[[Array], Any], point: Array, i: int) -> tuple[float, float]:

@@ -84,6 +84,7 @@ def _prove(n_sizes: int) -> bool:
     """Print the proof for a small network of as many layers, and return whether it holds."""
     from chainrule.proof import prove
 
-    proof = prove(_WIDTHS[:n_sizes] if n_sizes <= len(_WIDTHS) else [1] * n_sizes)
+    sizes = _WIDTHS[:n_sizes] if n_sizes <= len(_WIDTHS) else [1] * n_sizes
+    proof = prove(sizes, derivatives=True)
     say(proof.as_derivation())
     return proof.passed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -27,7 +28,25 @@ class Failure(Exception):
 
 def say(text: str = "") -> None:
     """Print to standard output, at once, so that a pipe sees it when it happens."""
-    print(text, flush=True)
+    print(sayable(text), flush=True)
+
+
+def sayable(text: str) -> str:
+    """Return a text with ``?`` for what the encoding of standard output cannot carry."""
+    encoding = stdout_encoding()
+    return text.encode(encoding, "replace").decode(encoding)
+
+
+def stdout_encoding() -> str:
+    """Return the name of the encoding of standard output."""
+    return sys.stdout.encoding or "utf-8"
+
+
+def write(content: str) -> None:
+    """Write a file's content to standard output, in UTF-8 as a file is, whatever the terminal."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    sys.stdout.write(content)
 
 
 def warn(text: str) -> None:

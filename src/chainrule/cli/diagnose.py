@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chainrule.cli.console import say, warn
-from chainrule.cli.predict import plain_inputs
 from chainrule.errors import InputError, closest
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def _prepared(preprocessing: Preprocessing, data: Path, target: str | None) -> t
             f"this network was trained to predict {learned.name!r}, not {target!r}: leave --target "
             "out, or train another"
         )
-    frame = tables.read(data, text=preprocessing.text_columns)
+    frame = preprocessing.read(data)
     _require_column(frame, learned.name)
     rows = frame.drop_nulls(learned.name)
     if not rows.height:
@@ -89,7 +88,10 @@ def _plain(net: Network, frame: polars.DataFrame, target: str | None) -> tuple[A
             f"the target {target!r} holds {y.dtype}, but this network was saved without a table "
             "and knows numbers alone: write class numbers from 0"
         )
-    return plain_inputs(net, frame.drop(target)), y.to_numpy()
+    from chainrule.tables.predicting import numeric_columns, plain_inputs
+
+    X = frame.drop(target)
+    return X.select(plain_inputs(net, X.columns, lambda: numeric_columns(X), warn)), y.to_numpy()
 
 
 def _require_column(frame: polars.DataFrame, name: str) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chainrule.cli.console import Failure, require_writable, say, terminal
+from chainrule.cli.console import (
+    Failure,
+    require_writable,
+    say,
+    sayable,
+    stdout_encoding,
+    terminal,
+    write,
+)
 from chainrule.errors import InputError, require_choice
 
 if TYPE_CHECKING:
@@ -82,15 +88,12 @@ def explain(
     )
     trace = tracing.trace(chosen.net, chosen.X, chosen.Y, form)
     found = None if place is None else tracing.follow(trace, *place)
-    if kind == "text":
-        width = shutil.get_terminal_size((100, 24)).columns
-        _print(_lines(trace, found, chosen.told, width), output)
+    if kind == "text" and output is None:
+        _print(_lines(trace, found, chosen.told, stdout_encoding()))
         return
-    content = _rendered(kind, trace, found)
+    content = _rendered(kind, trace, found, chosen.told)
     if output is None:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8")  # as the page says it is
-        say(content)
+        write(content)
     else:
         _write(output, content)
 
@@ -119,35 +122,37 @@ def _place(weight: str) -> tuple[int, int, int]:
     return int(match[1]), int(match[2]), int(match[3])
 
 
-def _lines(trace: Trace, found: WeightPaths | None, told: str, width: int) -> Iterable[Line]:
-    from chainrule.tracing import text
+def _lines(
+    trace: Trace, found: WeightPaths | None, told: str, encoding: str = "utf-8"
+) -> Iterable[Line]:
+    from chainrule.tracing import spelling, text
 
-    yield [(told, "dim")]
+    letters = spelling.UNICODE if spelling.UNICODE.fits(encoding) else spelling.ASCII
+    printer = text.Printer(shutil.get_terminal_size((100, 24)).columns, letters)
+    yield from text.wrapped(told, printer.width, "dim")
     if found is None:
-        yield from text.pages(trace, width)
+        yield from printer.trace(trace)
     else:
-        yield text.headline(trace)
+        yield from text.wrapped(text.headline(trace), printer.width)
         yield []
-        yield from text.weight(found)
+        yield from printer.weight(found)
 
 
-def _rendered(kind: str, trace: Trace, found: WeightPaths | None) -> str:
-    from chainrule.tracing import html, latex, record
+def _rendered(kind: str, trace: Trace, found: WeightPaths | None, told: str) -> str:
+    from chainrule.tracing import html, latex, record, text
 
-    if kind == "json":
-        return record.dumps(record.of(trace, found))
-    return latex.document(trace, found) if kind == "latex" else html.page(trace, found)
+    match kind:
+        case "json":
+            return record.dumps(record.of(trace, found)) + "\n"
+        case "latex":
+            return latex.document(trace, found, told)
+        case "html":
+            return html.page(trace, found, told)
+    return text.plain(_lines(trace, found, told)) + "\n"
 
 
-def _print(lines: Iterable[Line], output: Path | None) -> None:
+def _print(lines: Iterable[Line]) -> None:
     """Print lines as they are made, in colour on a terminal."""
-    if output is not None:
-        from chainrule.tracing import text
-
-        _write(output, text.plain(iter(lines)) + "\n")
-        return
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # an old encoding may lack the letters
     console = terminal()
     if console is None:
         for line in lines:
@@ -156,8 +161,8 @@ def _print(lines: Iterable[Line], output: Path | None) -> None:
     from rich.text import Text
 
     for line in lines:
-        styled = Text.assemble(*((part, _STYLES.get(style, "")) for part, style in line))
-        console.print(styled, soft_wrap=True)
+        parts = ((sayable(part), _STYLES.get(style, "")) for part, style in line)
+        console.print(Text.assemble(*parts), soft_wrap=True)
 
 
 def _write(output: Path, content: str) -> None:

@@ -38,6 +38,9 @@ def costs() -> None:
 
 def prove(
     sizes: Annotated[str, typer.Argument(help="The layers, inputs first.")] = "2,3,2",
+    derivatives: Annotated[
+        bool, typer.Option("--derivatives", help="Also that of a cost of the outputs' derivatives.")
+    ] = False,
 ) -> None:
     """Prove with SymPy that the code which trains computes the derivative."""
     from chainrule.proof import prove as prove_layers
@@ -45,7 +48,7 @@ def prove(
     layers = parse_sizes(sizes, "SIZES")
     if len(layers) < 2:
         raise InputError(f"SIZES must name inputs and outputs at least, such as 2,3,2, not {sizes}")
-    proof = prove_layers(layers)
+    proof = prove_layers(layers, derivatives=derivatives)
     say(str(proof))
     if not proof:
         raise typer.Exit(1)

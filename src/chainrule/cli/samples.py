@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,9 +76,10 @@ def subject(
     if data is not None and x:
         raise InputError("--data and --x are two ways to give samples: leave one out")
     if data is not None:
-        X, Y, told = _from_table(net, preprocessing, data, rows, n)
+        X, Y, told = _from_table(net, preprocessing, data, rows, n, with_targets=not y)
     elif x:
-        X, Y, told = _given(net, preprocessing, x), None, "the sample given"
+        X, Y = _given(net, preprocessing, x), None
+        told = "the sample given" if len(x) == 1 else f"the {len(x)} samples given"
     else:
         rng = np.random.default_rng(seed)
         n = len(y) or n
@@ -90,7 +92,7 @@ def subject(
     if y:
         Y = _targets(net, preprocessing, y)
     if Y is None:
-        raise InputError("there is no target: give it with --y")
+        raise InputError(f"there is no target for {told}: give it with --y")
     batches.require_targets_in_range(batches.data(net.architecture, X, Y).Y, net.architecture)
     return Subject(net, X, Y, told)
 
@@ -125,21 +127,31 @@ def _network(
 
 
 def _from_table(
-    net: Network, preprocessing: Preprocessing | None, data: Path, rows: str | None, n: int
+    net: Network,
+    preprocessing: Preprocessing | None,
+    data: Path,
+    rows: str | None,
+    n: int,
+    with_targets: bool,
 ) -> tuple[Any, Any, str]:
     from chainrule import tables
 
-    text = preprocessing.text_columns if preprocessing else ()
-    frame = tables.read(data, text=text)
+    frame = preprocessing.read(data) if preprocessing else tables.read(data)
     chosen = _rows(rows, frame.height, n)
     frame = frame[chosen]
     s = "s" if len(chosen) > 1 else ""
     told = f"row{s} {listing([str(i) for i in chosen])} of {data}"
     if preprocessing is None:
-        return *_plain(net, frame, data), told
+        names = _inputs(net, frame, data)
+        X = _finite(frame.select(names), chosen, data)
+        return (
+            X,
+            _plain_targets(net, frame.drop(names), chosen, data) if with_targets else None,
+            told,
+        )
     X = _encoded(preprocessing, frame)
     target = preprocessing.target
-    if target.name not in frame.columns:
+    if not with_targets or target.name not in frame.columns:
         return X, None, told
     if frame[target.name].null_count():
         raise InputError(f"{target.name} is missing in these rows of {data}: give it with --y")
@@ -152,48 +164,68 @@ def _rows(rows: str | None, height: int, n: int) -> list[int]:
         return list(range(min(n, height)))
     chosen: list[int] = []
     for part in rows.split(","):
-        if part.strip().isdigit():
-            chosen.append(int(part))
-        elif match := re.fullmatch(r"\s*(\d+):(\d+)\s*", part):
-            chosen += range(int(match[1]), int(match[2]))
-        else:
+        match = re.fullmatch(r"\s*(\d+)(?::(\d+))?\s*", part)
+        if not match:
             raise InputError(
                 f"--row takes rows counted from 0, such as 0 or 0,4 or 0:3, but got {rows!r}"
             )
-    wrong = [row for row in chosen if row >= height]
-    if wrong or not chosen:
-        raise InputError(
-            f"there is no row {wrong[0] if wrong else rows}: the table has {height} rows, counted "
-            "from 0"
-        )
+        first = int(match[1])
+        end = first + 1 if match[2] is None else int(match[2])
+        if not first < end <= height:
+            raise InputError(
+                f"there is no row {part.strip() if end <= first else max(first, height)}: the "
+                f"table has {height:,} rows, counted from 0"
+            )
+        chosen += range(first, end)
     return chosen
 
 
-def _plain(net: Network, frame: polars.DataFrame, data: Path) -> tuple[Any, Any]:
-    """Return the inputs and targets of a network that was saved without a table.
-
-    Its inputs are the columns of their names, or the first ones; what comes after is the target.
-    """
-    import polars.selectors as cs
-
-    numeric = frame.select(cs.numeric() | cs.boolean())
-    n_in, n_targets = net.layer_sizes[0], net.architecture.n_targets
+def _inputs(net: Network, frame: polars.DataFrame, data: Path) -> list[str]:
+    """Return the inputs of a network that was saved without a table: by name, or the first."""
+    numeric = _numeric(frame)
+    n_in = net.layer_sizes[0]
     names = list(net.feature_names or numeric.columns[:n_in])
     if not set(names) <= set(numeric.columns) or len(names) != n_in:
         raise InputError(
             f"the network takes {n_in} numbers, but {data} has {numeric.width} numeric columns "
             f"({listing(numeric.columns)})"
         )
-    rest = numeric.drop(names)
-    X = numeric.select(names).to_numpy()
-    if rest.width == 1 and net.architecture.loss.name == "cross_entropy":
-        return X, rest.to_numpy()[:, 0]
-    if rest.width not in (0, n_targets):
+    return names
+
+
+def _plain_targets(net: Network, rest: polars.DataFrame, chosen: Sequence[int], data: Path) -> Any:
+    """Return what stands beside the inputs as targets, None where nothing does."""
+    numeric, n_targets = _numeric(rest), net.architecture.n_targets
+    if numeric.width == 0:
+        return None
+    if numeric.width == 1 and net.architecture.loss.name == "cross_entropy":
+        return _finite(numeric, chosen, data)[:, 0]
+    if numeric.width != n_targets:
+        s = "s" if numeric.width > 1 else ""
         raise InputError(
-            f"{data} has {rest.width} numeric columns beside the {n_in} inputs, but the target has "
+            f"{data} has {numeric.width} numeric column{s} beside the inputs, but the target has "
             f"{n_targets}: keep those, or give the target with --y"
         )
-    return X, rest.to_numpy() if rest.width else None
+    return _finite(numeric, chosen, data)
+
+
+def _numeric(frame: polars.DataFrame) -> polars.DataFrame:
+    import polars.selectors as cs
+
+    return frame.select(cs.numeric() | cs.boolean())
+
+
+def _finite(frame: polars.DataFrame, chosen: Sequence[int], data: Path) -> Array:
+    """Return columns as an array, or say which of the chosen rows lacks a number."""
+    values = frame.to_numpy().astype(np.float64)
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        i, k = wrong[0]
+        raise InputError(
+            f"row {chosen[i]} of {data} has {values[i, k]} in the column {frame.columns[k]}, but "
+            "every number must be finite: choose other rows"
+        )
+    return values
 
 
 def _given(net: Network, preprocessing: Preprocessing | None, x: Sequence[str]) -> Any:
@@ -211,7 +243,7 @@ def _given(net: Network, preprocessing: Preprocessing | None, x: Sequence[str]) 
             )
     buffer = io.StringIO()
     csv.writer(buffer).writerows([names, *lines])
-    frame = tables.parse(buffer.getvalue().encode(), "--x", text=preprocessing.text_columns)
+    frame = tables.parse(buffer.getvalue(), "--x", text=preprocessing.text_columns)
     return _encoded(preprocessing, frame)
 
 
@@ -259,6 +291,8 @@ def _numbers(option: str, lines: Sequence[str], wanted: int, what: str) -> Array
             ) from None
         if len(row) != wanted:
             raise InputError(f"{option} must have {wanted} {what}, but {line!r} has {len(row)}")
+        if not all(map(math.isfinite, row)):
+            raise InputError(f"{option} must be finite numbers, but is {line!r}")
         rows.append(row)
     return np.array(rows)
 

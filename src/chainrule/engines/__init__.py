@@ -11,6 +11,7 @@ from chainrule.engines.base import (
     Epoch,
     EpochLoss,
     Gradients,
+    NormalEquations,
     Regularization,
     Trainer,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "EpochLoss",
     "Gradients",
     "NativeEngine",
+    "NormalEquations",
     "NumpyEngine",
     "PredictFew",
     "Regularization",
@@ -49,7 +51,10 @@ NATIVE = NativeEngine()
 
 
 def choose(
-    name: str, architecture: Architecture, optimizer: object = None
+    name: str,
+    architecture: Architecture,
+    optimizer: object = None,
+    data: Data | None = None,
 ) -> tuple[Engine[Any], str]:
     """Return the engine for a name and the reason why it is that one.
 
@@ -61,6 +66,8 @@ def choose(
         The network to compute.
     optimizer : Optimizer or FullBatch, optional
         What will train it.
+    data : Data, optional
+        What it will be trained on, or compared with.
 
     Raises
     ------
@@ -70,7 +77,7 @@ def choose(
     require_choice("engine", name, ["auto", "numpy", "native"])
     if name == "numpy":
         return NUMPY, "asked for"
-    missing = lacks(architecture, optimizer)
+    missing = lacks(architecture, optimizer, data)
     if name == "native":
         if missing:
             raise InputError(

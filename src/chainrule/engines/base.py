@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -24,6 +24,11 @@ class Data:
     """Array of shape (n, n_targets)."""
     sample_weight: Array | None = None
     """Array of shape (n,), none negative."""
+    dY: Array | None = None
+    """Array of shape (n, n_outputs, n_inputs): the derivatives of the outputs by the inputs, NaN
+    where they are not known."""
+    dY_weight: float = 1.0
+    """What the errors of the derivatives count beside those of the outputs."""
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -37,8 +42,15 @@ class Data:
 
     def rows(self, rows: Any) -> Data:
         """Return the samples of these rows."""
-        weight = None if self.sample_weight is None else self.sample_weight[rows]
-        return Data(self.X[rows], self.Y[rows], weight)
+        return self._each(lambda array: array[rows])
+
+    def in_double(self) -> Data:
+        """Return the same in float64."""
+        return self._each(lambda array: array.astype(np.float64, copy=False))
+
+    def _each(self, change: Callable[[Any], Any]) -> Data:
+        weight, dY = (None if a is None else change(a) for a in (self.sample_weight, self.dY))
+        return Data(change(self.X), change(self.Y), weight, dY, self.dY_weight)
 
 
 class Epoch(NamedTuple):
@@ -114,6 +126,21 @@ class Gradients(NamedTuple):
     """dC/dX, of the shape of X, if it was asked for."""
 
 
+class NormalEquations(NamedTuple):
+    """What a Gauss-Newton step solves: `matrix` times the step = -`gradient`.
+
+    Float64, whatever the dtype of the network.
+    """
+
+    loss: float
+    """C."""
+    gradient: Array
+    """dC by the flat parameters, of shape (P,)."""
+    matrix: Array
+    """The generalised Gauss-Newton matrix G of C, of shape (P, P): for the squared error J^T J / n
+    (Schraudolph 2002, Neural Comput. 14, 1723-1738)."""
+
+
 class Trainer(Protocol):
     """Trains the parameters of one network in place, from epoch to epoch."""
 
@@ -148,6 +175,30 @@ class Engine(Protocol[SomeTrainer]):
 
     def jacobian(self, architecture: Architecture, parameters: Array, X: Any) -> Array:
         """Return d outputs / d inputs, of shape (n, n_outputs, n_inputs)."""
+
+    def normal_equations(
+        self, architecture: Architecture, parameters: Array, data: Data
+    ) -> NormalEquations:
+        """Return C, its gradient and its Gauss-Newton matrix, for parameters in float64.
+
+        Raises
+        ------
+        InputError
+            If the loss has no curvature, or there is not enough memory.
+        """
+
+    def curvature_product(
+        self, architecture: Architecture, parameters: Array, data: Data, vector: Array
+    ) -> Array:
+        """Return the Gauss-Newton matrix times a vector of shape (P,), without the matrix.
+
+        Parameters and vector are in float64.
+
+        Raises
+        ------
+        InputError
+            If the loss has no curvature.
+        """
 
     def trainer(
         self,

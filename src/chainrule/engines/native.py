@@ -17,7 +17,14 @@ import numpy as np
 from chainrule import _core, activations, losses, optimizers
 from chainrule.architecture import Architecture
 from chainrule.engines import threads
-from chainrule.engines.base import Data, Epoch, EpochLoss, Gradients, Regularization
+from chainrule.engines.base import (
+    Data,
+    Epoch,
+    EpochLoss,
+    Gradients,
+    NormalEquations,
+    Regularization,
+)
 from chainrule.errors import InputError
 from chainrule.naming import family_of
 from chainrule.numerics import Array
@@ -65,6 +72,41 @@ class NativeEngine:
         samples = (X, None, None)
         self._evaluate(architecture, parameters, samples, 2 * (1 + shape[1]), jacobian=result)
         return result
+
+    def normal_equations(
+        self, architecture: Architecture, parameters: Array, data: Data
+    ) -> NormalEquations:
+        """Return C, its gradient and its Gauss-Newton matrix."""
+        P = architecture.n_parameters
+        losses.require_curvature(architecture.loss)
+        # two floating point operations for each entry of half the matrix and each sample
+        n = threads.for_work(P * P * len(data))
+        X, Y, weight = _samples(data)
+        wanted = (
+            f"the square matrix for {P:,} parameters takes {8 * P * P / 2**30:.2f} GiB, making it "
+            "half as much again: take smaller layers, or a method without it such as 'lbfgs'"
+        )
+        with _memory(architecture, wanted):
+            _require_memory(12 * P * P)
+            gradient, matrix = np.empty(P), np.empty((P, P))
+            loss = _core.normal_equations(
+                _network(architecture), parameters, X, Y, weight, n, gradient, matrix
+            )
+        return NormalEquations(loss, gradient, matrix)
+
+    def curvature_product(
+        self, architecture: Architecture, parameters: Array, data: Data, vector: Array
+    ) -> Array:
+        """Return the Gauss-Newton matrix times a vector, without the matrix."""
+        losses.require_curvature(architecture.loss)
+        n = threads.for_work(10 * architecture.n_parameters * len(data))
+        X, Y, weight = _samples(data)
+        product = np.empty_like(vector)
+        with _memory(architecture):
+            _core.curvature_product(
+                _network(architecture), parameters, vector, X, Y, weight, n, product
+            )
+        return product
 
     def _evaluate(
         self,
@@ -151,8 +193,7 @@ class NativeTrainer:
             self.core = _core.Trainer(
                 _network(architecture), parameters, name, numbers, regularization.l2,
                 regularization.l1, regularization.dropout, np.inf if clip is None else clip,
-                regularization.per_sample,
-                *(_rows(array, parameters.dtype) for array in (data.X, data.Y, data.sample_weight)),
+                regularization.per_sample, *_samples(data, parameters.dtype),
             )  # fmt: skip
 
     def state(self) -> State:
@@ -202,7 +243,7 @@ def few_rows(architecture: Architecture) -> PredictFew | None:
     return None if lacks(architecture) else _network(architecture).predict_few
 
 
-def lacks(architecture: Architecture, optimizer: object = None) -> str:
+def lacks(architecture: Architecture, optimizer: object = None, data: Data | None = None) -> str:
     """Return what the network uses that the core lacks; an empty string if nothing."""
     for activation in architecture.activations:
         if activation.own:
@@ -211,6 +252,8 @@ def lacks(architecture: Architecture, optimizer: object = None) -> str:
         return f"the loss {architecture.loss.name!r} is your own"
     if isinstance(optimizer, Optimizer) and _rule(optimizer) is None:
         return f"the optimizer {type(optimizer).__name__} is your own"
+    if data is not None and data.dY is not None:
+        return "derivatives (dY) are fitted"
     return ""
 
 
@@ -271,6 +314,11 @@ def _rows(X: Any, dtype: Any) -> Any:
     return (*parts, X.shape[1])
 
 
+def _samples(data: Data, dtype: Any = np.float64) -> tuple[Any, Any, Any]:
+    """Return X, Y and the weights as the core takes them."""
+    return _rows(data.X, dtype), _rows(data.Y, dtype), _rows(data.sample_weight, dtype)
+
+
 def _require_memory(n_bytes: int) -> None:
     """Raise MemoryError if much is wanted and there is clearly less.
 
@@ -291,11 +339,13 @@ def _free_memory() -> float:
 
 
 @contextlib.contextmanager
-def _memory(architecture: Architecture) -> Iterator[None]:
+def _memory(architecture: Architecture, wanted: str = "") -> Iterator[None]:
     """Say how much memory was wanted where there was not enough."""
     try:
         yield
     except MemoryError:
+        if wanted:
+            raise InputError(f"there is not enough memory: {wanted}") from None
         size = architecture.n_parameters * np.dtype(architecture.dtype).itemsize
         raise InputError(
             f"there is not enough memory: the {architecture.n_parameters:,} parameters of layers "

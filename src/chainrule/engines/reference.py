@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,20 @@ import numpy as np
 from chainrule import equations
 from chainrule.activations import Activation
 from chainrule.architecture import Architecture
-from chainrule.cost import BatchCost, UnitCost
-from chainrule.engines.base import Data, Epoch, EpochLoss, Gradients, Regularization
+from chainrule.cost import UnitCost
+from chainrule.engines import gauss_newton
+from chainrule.engines.base import (
+    Data,
+    Epoch,
+    EpochLoss,
+    Gradients,
+    NormalEquations,
+    Regularization,
+)
+from chainrule.engines.blocks import Pass, blocks, take, weighted_blocks, write
 from chainrule.engines.randomness import kept, shuffled
 from chainrule.numerics import Array
 from chainrule.optimizers import Optimizer, State
-
-# Entries of the widest layer in one block of rows, so that intermediates stay in the cache.
-_BLOCK_ENTRIES = 1 << 19
 
 
 class NumpyEngine:
@@ -31,38 +37,35 @@ class NumpyEngine:
         W, B, sigma = architecture.for_equations(parameters)
         outputs = np.empty((X.shape[0], architecture.n_outputs), parameters.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            for rows in _blocks(architecture, X.shape[0]):
+            for rows in blocks(architecture, X.shape[0]):
                 phi0 = take(X, rows, parameters.dtype).T
                 outputs[rows] = equations.forward(W, B, sigma, phi0).phi[-1].T
         return outputs
 
     def loss(self, architecture: Architecture, parameters: Array, data: Data) -> float:
         """Return C."""
-        W, B, sigma = architecture.for_equations(parameters)
+        layers = architecture.for_equations(parameters)
         total = 0.0
         with np.errstate(over="ignore", invalid="ignore"):
-            for rows, share in _weighted_blocks(architecture, data):
-                cost, phi0 = _batch(architecture, parameters.dtype, data, rows)
-                q = equations.forward(W, B, sigma, phi0)
-                total += share * float(cost.value(q.rho[-1], q.phi[-1]))
+            for rows, share in weighted_blocks(architecture, data):
+                total += share * Pass(architecture, layers, data, rows, parameters.dtype).value()
         return total
 
     def gradients(
         self, architecture: Architecture, parameters: Array, data: Data, inputs: bool = True
     ) -> Gradients:
         """Return C with its gradients, those by the inputs if they are asked for."""
-        W, B, sigma = architecture.for_equations(parameters)
+        layers = architecture.for_equations(parameters)
         loss, gradient = 0.0, np.zeros_like(parameters)
         by_inputs = np.empty(data.X.shape, parameters.dtype) if inputs else None
         part = np.empty_like(parameters)
         parts = architecture.views(part)
         with np.errstate(over="ignore", invalid="ignore"):
-            for rows, share in _weighted_blocks(architecture, data):
-                cost, phi0 = _batch(architecture, parameters.dtype, data, rows)
-                q = equations.forward(W, B, sigma, phi0)
-                loss += share * float(cost.value(q.rho[-1], q.phi[-1]))
-                equations.lambda_form(q, W, sigma, cost, inputs=inputs)
-                _write(q, *parts)
+            for rows, share in weighted_blocks(architecture, data):
+                forward = Pass(architecture, layers, data, rows, parameters.dtype)
+                loss += share * forward.value()
+                q = forward.backward(inputs=inputs)
+                write(q, *parts)
                 gradient += share * part
                 if by_inputs is not None:
                     by_inputs[rows] = share * q.omega[0].T
@@ -74,13 +77,25 @@ class NumpyEngine:
         shape = (X.shape[0], architecture.n_outputs, architecture.n_inputs)
         jacobian = np.empty(shape, parameters.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            for rows in _blocks(architecture, X.shape[0]):
+            for rows in blocks(architecture, X.shape[0]):
                 q = equations.forward(W, B, sigma, take(X, rows, parameters.dtype).T)
                 for k in range(architecture.n_outputs):
                     cost = UnitCost(architecture.activations[-1], k)
                     equations.lambda_form(q, W, sigma, cost, parameters=False)
                     jacobian[rows, k] = q.omega[0].T
         return jacobian
+
+    def normal_equations(
+        self, architecture: Architecture, parameters: Array, data: Data
+    ) -> NormalEquations:
+        """Return C, its gradient and its Gauss-Newton matrix."""
+        return gauss_newton.normal_equations(architecture, parameters, data)
+
+    def curvature_product(
+        self, architecture: Architecture, parameters: Array, data: Data, vector: Array
+    ) -> Array:
+        """Return the Gauss-Newton matrix times a vector, without the matrix."""
+        return gauss_newton.curvature_product(architecture, parameters, data, vector)
 
     def trainer(
         self,
@@ -139,60 +154,20 @@ class NumpyTrainer:
             for step, rate in enumerate(epoch.learning_rates):
                 t = epoch.steps_before + 1 + step
                 rows = order[step * epoch.batch_size : (step + 1) * epoch.batch_size]
-                cost, phi0 = _batch(self.architecture, dtype, data, rows)
-                layers = _dropped(sigma, dropout, epoch.seed, (epoch.number, t))
-                q = equations.forward(W, B, layers, phi0)
+                dropped = _dropped(sigma, dropout, epoch.seed, (epoch.number, t))
+                forward = Pass(self.architecture, (W, B, dropped), data, rows, dtype)
                 weight = data.total_weight(rows)
-                total += weight * float(cost.value(q.rho[-1], q.phi[-1]))
+                total += weight * forward.value()
                 if not math.isfinite(total):
                     return EpochLoss(total, penalty)
                 penalty += weight * self.regularization.penalty(W[1:], weight)
-                equations.lambda_form(q, W, layers, cost, inputs=False)
-                _write(q, by_weights, by_biases)
+                write(forward.backward(inputs=False), by_weights, by_biases)
                 self.regularization.add_gradient(by_weights, W[1:], weight)
                 if clip is not None:
                     _clip(gradient, clip)
                 self.optimizer.update(self.parameters, gradient, self._state, float(rate), t)
         total_weight = data.total_weight() or 1.0
         return EpochLoss(total / total_weight, penalty / total_weight)
-
-
-def take(X: Any, rows: Any, dtype: Any) -> Array:
-    """Return rows of an array or a CSR matrix as a dense array of that dtype."""
-    chosen = X[rows]
-    if not isinstance(chosen, np.ndarray):
-        chosen = chosen.toarray()
-    return chosen.astype(dtype, copy=False)
-
-
-def _batch(
-    architecture: Architecture, dtype: Any, data: Data, rows: Any
-) -> tuple[BatchCost, Array]:
-    """Return the cost of these rows and their inputs as columns."""
-    weight = None if data.sample_weight is None else take(data.sample_weight, rows, dtype)
-    targets = take(data.Y, rows, dtype)
-    cost = BatchCost(architecture.loss, architecture.activations[-1], targets, weight)
-    return cost, take(data.X, rows, dtype).T
-
-
-def _blocks(architecture: Architecture, n: int) -> Iterator[slice]:
-    size = max(64, _BLOCK_ENTRIES // max(architecture.layer_sizes))
-    return (slice(start, min(start + size, n)) for start in range(0, n, size))
-
-
-def _weighted_blocks(architecture: Architecture, data: Data) -> Iterator[tuple[slice, float]]:
-    """Yield blocks of rows with each one's share of the total weight."""
-    total = data.total_weight() or 1.0
-    for rows in _blocks(architecture, len(data)):
-        yield rows, data.total_weight(rows) / total
-
-
-def _write(q: equations.Quantities, by_weights: list[Array], by_biases: list[Array | None]) -> None:
-    """Write dC/dW^L and dC/dB^L of every layer into views of a flat gradient."""
-    for L, (w, b) in enumerate(zip(by_weights, by_biases, strict=True), 1):
-        w[...] = q.grad_W[L]
-        if b is not None:
-            b[...] = q.grad_B[L]
 
 
 def _clip(gradient: Array, largest: float) -> None:
@@ -232,3 +207,8 @@ class _Dropped:
     def slope(self, rho: Array, phi: Array) -> Array:
         del phi  # which is masked
         return self.activation.slope(rho, self.phi) * self.mask
+
+    def sigma_double_prime(self, rho: Array) -> Array:
+        double_prime = self.activation.sigma_double_prime
+        assert double_prime is not None
+        return double_prime(rho) * self.mask

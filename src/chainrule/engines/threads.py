@@ -38,6 +38,11 @@ def limited(n_threads: int | None) -> Iterator[None]:
         _limit.reset(token)
 
 
+def work_alone() -> None:
+    """Let the thread that calls this take no other ones: for one of many that share the work."""
+    _limit.set(1)
+
+
 def available() -> int:
     """Return the most threads that may be taken.
 

@@ -74,6 +74,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None,
         X_val: Any = None, y_val: Any = None, sample_weight_val: Any = None,
+        dY: Any = None, dY_weight: float = 1.0,
     ) -> Self:  # fmt: skip
         """Train until the loss, or the validation score, no longer improves.
 
@@ -92,6 +93,12 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         X_val, y_val, sample_weight_val : arrays, optional
             The same one by one, so that a Pipeline can transform `X_val` alone
             (``transform_input=["X_val"]``).
+        dY : array of shape (n_samples, n_outputs, n_features), optional
+            For regression with the squared error: the derivatives of each output by each feature,
+            fitted too, NaN where they are not known; see `chainrule.Network.fit`. They are by the
+            features as they come here: a scaler before this one changes them.
+        dY_weight : float, default 1.0
+            What they count beside y.
 
         Returns
         -------
@@ -121,7 +128,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
             raw["metadata"] = {"sample_weight": sample_weight}
         with _unchanged_if_it_fails(self):
             watching.require_scorer(self)
-            y, data = self._prepare(X, y, sample_weight, going_on)
+            y, data = self._prepare(X, y, sample_weight, going_on, None, dY, dY_weight)
             splits = self._watch(y, data, sample_weight, validation_data)
             self._optimizer_states = [OptimizerState() for _ in self.networks_]
             tasks = running.tasks(self, splits, self.max_iter)
@@ -187,7 +194,14 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         """Refuse targets that are not quite those of before."""
 
     def _prepare(
-        self, X: Any, y: Any, sample_weight: Any, going_on: bool, classes: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        going_on: bool,
+        classes: Any = None,
+        dY: Any = None,
+        dY_weight: Any = 1.0,
     ) -> tuple[Any, Data]:
         """Return y and the data for the networks, made unless there are some to go on with."""
         X, y = self._valid(X, y, reset=not going_on)
@@ -205,7 +219,7 @@ class Perceptron(CallbackSupportMixin, BaseEstimator):
         weight = self._weighted_by_class(y, sample_weight)
         self._random = check_random_state(self.random_state)
         self._set_up(X.shape[1], Y.shape[1], X.dtype, going_on)
-        return y, self.network_._to_train_on(X, Y, weight)[0]
+        return y, self.network_._to_train_on(X, Y, weight, dY, dY_weight)[0]
 
     def _valid(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         X, y = validate_data(

@@ -148,7 +148,9 @@ def _record(model: Any, task: Task) -> None:
         network, data, penalties = model.network_, task.data, task.settings.regularization
         progress = Progress(
             network.architecture, network.parameters, epochs=0,
-            loss=network.loss_value(data.X, data.Y, data.sample_weight),
+            loss=network.loss_value(
+                data.X, data.Y, data.sample_weight, dY=data.dY, dY_weight=data.dY_weight
+            ),
             penalty=penalties.penalty(network.weights, data.total_weight()),
         )  # fmt: skip
         model.loss_ = _report(model, network, data)(progress)

@@ -15,8 +15,8 @@ from chainrule.errors import ChainruleError
 from chainrule.studio import diagnose_room, step_room, train_room, workspace
 from chainrule.studio.state import State
 from chainrule.studio.workspace import Given, Workspace
+from chainrule.tracing import html
 
-FONT = "/chainrule/math.woff2"
 EVERY = 0.1
 """Seconds between two looks at training."""
 _ROOMS = {"train": "Train", "step": "Step", "diagnose": "Diagnose"}
@@ -144,9 +144,10 @@ class Studio:
 def define(given: Given) -> None:
     """Define the page, which every tab gets one of its own of."""
     own = resources.files("chainrule.studio").joinpath("assets")
-    equations = resources.files("chainrule.tracing").joinpath("page.css").read_text("utf-8")
     style, script = (own.joinpath(f"studio.{kind}").read_text("utf-8") for kind in ("css", "js"))
-    ui.add_head_html(f"<style>{equations}{style}</style><script>{script}</script>", shared=True)
+    ui.add_head_html(
+        f"<style>{html.styles()}\n{style}</style><script>{script}</script>", shared=True
+    )
 
     studios: set[Studio] = set()
 

@@ -7,7 +7,6 @@ import contextlib
 import secrets
 import socket
 import sys
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from chainrule.errors import InputError, MissingExtraError
@@ -47,7 +46,6 @@ def serve(
         from nicegui.server import Server
     except ImportError:
         raise MissingExtraError("nicegui", "studio", "the studio") from None
-    from fastapi import Response
 
     from chainrule.studio import page
 
@@ -61,13 +59,6 @@ def serve(
             "has the address with its token can use the page",
             file=sys.stderr,
         )
-    font = resources.files("chainrule.studio").joinpath("assets/math.woff2").read_bytes()
-
-    @app.get(page.FONT)
-    def math_font() -> Response:
-        headers = {"cache-control": "public, max-age=86400"}
-        return Response(font, media_type="font/woff2", headers=headers)
-
     page.define(given)
     app.add_middleware(Guard, token=token)
 

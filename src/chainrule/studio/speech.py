@@ -30,6 +30,6 @@ def formula(node: Node) -> str:
         return f"( {formula(node.inside)} )"
     if isinstance(node, Fraction):
         return f"{formula(node.above)} by {formula(node.below)}"
-    parts = [formula(node.base) + (" prime" if node.prime else "")]
+    parts = [formula(node.base) + " prime" * node.prime]
     parts += [formula(part) for part in (node.above, node.below) if part is not None]
     return " ".join(parts)

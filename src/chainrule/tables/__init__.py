@@ -11,11 +11,21 @@ from chainrule.tables.preparing import (
     preprocessing_of,
     save,
 )
-from chainrule.tables.reading import is_parquet, looks_like_values, parse, read, to_csv, write
+from chainrule.tables.reading import (
+    Table,
+    Wishes,
+    looks_like_values,
+    names_in,
+    open_table,
+    parse,
+    read,
+)
+from chainrule.tables.suspicions import suspicions
 from chainrule.tables.targets import TASKS, Target, confusions, describe
+from chainrule.tables.writing import format_to_write, to_csv, write, write_all
 
 __all__ = [
-    "TASKS", "Column", "Prepared", "Preprocessing", "Target", "confusions", "describe",
-    "is_parquet", "load", "looks_like_values", "parse", "prepare", "preprocessing_of", "read",
-    "save", "to_csv", "write",
+    "TASKS", "Column", "Prepared", "Preprocessing", "Table", "Target", "Wishes", "confusions",
+    "describe", "format_to_write", "load", "looks_like_values", "names_in", "open_table", "parse",
+    "prepare", "preprocessing_of", "read", "save", "suspicions", "to_csv", "write", "write_all",
 ]  # fmt: skip

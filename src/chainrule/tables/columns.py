@@ -10,13 +10,14 @@ import polars as pl
 
 from chainrule.errors import InputError
 from chainrule.numerics import Array
-from chainrule.tables.shapes import hats, soft, used
+from chainrule.tables.shapes import used
 
 LARGEST = 1e150
 """Numbers beyond it have squares that overflow."""
 # Text of which nearly every value is different names the row and says nothing of others.
 _IDENTIFIER_SHARE, _IDENTIFIER_ROWS = 0.9, 10
 _MICROSECONDS_PER_DAY = 86_400e6
+YEAR, WEEK, DAY = 365.2425, 7.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class Column:
     unknown: tuple[float, ...] = ()
     """The statistics for a category that training did not have."""
 
+    cycles: tuple[tuple[float, int], ...] = ()
+    """Of a date: periods in days, and how often the input goes around in each."""
+
     @property
     def names(self) -> list[list[str]]:
         """The names of the inputs in the blocks of `encode`."""
@@ -57,12 +61,13 @@ class Column:
         if self.kind == "category" and self.statistics:
             n = len(self.statistics)
             which = [""] if n == 1 else [f" {i}" for i in range(n)]
-            return [[], [], [], [], [f"{self.name} (target{i})" for i in which]]
+            return [[], [], [], [], [], [f"{self.name} (target{i})" for i in which]]
         if self.kind == "category":
             named = [missing if c is None else f"{self.name} = {c}" for c in self.categories]
-            return [[], [], [], named, []]
+            return [[], [], [], [], named, []]
         near = [f"{self.name} near {knot:g}" for knot in used(np.array(self.knots))]
-        return [[f"{self.name} (scaled)"], [missing] * self.indicator, near, [], []]
+        turns = [name for one in self.cycles for name in cycle_names(self.name, *one)]
+        return [[f"{self.name} (scaled)"], [missing] * self.indicator, near, turns, [], []]
 
     @property
     def inputs(self) -> list[str]:
@@ -80,7 +85,8 @@ class Column:
             name: tuple(value) if isinstance(value, list | tuple) else value
             for name, value in record.items()
         }
-        found["statistics"] = tuple(tuple(one) for one in record["statistics"])
+        for name in ("statistics", "cycles"):
+            found[name] = tuple(tuple(one) for one in record.get(name, ()))
         return cls(**found)
 
     def encode(self, series: pl.Series) -> tuple[list[Array], str]:
@@ -93,9 +99,10 @@ class Column:
 
         Returns
         -------
-        list of five arrays with n rows, float32
-            The scaled number, its indicator, its bends; the categories, the statistics. A
-            network's inputs are the first blocks of all columns, then the second, and so on.
+        list of six arrays with n rows, float32
+            The scaled number, its indicator, its bends, the cycles of a date; the categories, the
+            statistics. A network's inputs are the first blocks of all columns, then the second, and
+            so on.
         str
             What a user should know: unseen categories, unexpected missing values; or ``""``.
 
@@ -104,44 +111,24 @@ class Column:
         InputError
             If the values are of another kind than in training.
         """
-        values = settled(series, self.kind)
-        n_missing = values.null_count()
-        none = np.empty((len(values), 0), np.float32)
-        if self.kind != "category":
-            missing = values.is_null().to_numpy()[:, None]
-            x = values.fill_null(self.median).to_numpy()
-            scaled = self._scaled(x[:, None], slice(1))
-            indicator = self._scaled(missing, slice(1, None)) if self.indicator else none
-            bends = hats(x, np.array(self.knots)) * np.float32(self.bend_weight)
-            expected = self.indicator or not n_missing
-            note = "" if expected else f"{self._unexpected(n_missing)}: filled with the median"
-            return [scaled, indicator, bends, none, none], note
-        codes, note = self._codes(values)
-        if not self.statistics:
-            one_hot = (codes[:, None] == np.arange(len(self.categories))).astype(np.float32)
-            return [none, none, none, one_hot, none], note
-        by_code = np.column_stack([self.statistics, self.unknown])  # code -1 is the last
-        return [none, none, none, none, self._scaled(by_code[:, codes].T, slice(None))], note
+        from chainrule.tables.inputs import encode
 
-    def _scaled(self, x: Array, which: slice) -> Array:
-        return soft((x - np.array(self.centers[which])) / np.array(self.scales[which]))
+        inputs, notes = encode([self], series.to_frame(self.name))
+        ends = np.cumsum([len(names) for names in self.names])
+        return np.split(inputs, ends[:-1], axis=1), "".join(notes)
 
-    def _codes(self, values: pl.Series) -> tuple[Array, str]:
-        """Return the number of each value's category, -1 for none, and what to know of it."""
-        number = {category: i for i, category in enumerate(self.categories)}
-        codes = np.array([number.get(value, -1) for value in values.to_list()], np.int64)
-        unseen = values.filter(pl.Series(codes < 0) & values.is_not_null())
-        if len(unseen):
-            return codes, (
-                f"{len(unseen)} of {len(values)} values of {self.name} in categories that "
-                f"training did not have, such as {unseen[0]!r}"
-            )
-        if values.null_count() and None not in number:
-            return codes, self._unexpected(values.null_count())
-        return codes, ""
 
-    def _unexpected(self, n: int) -> str:
-        return f"{n} value{'s' if n > 1 else ''} of {self.name} missing, none in training"
+def cycle_names(name: str, period: float, harmonic: int) -> list[str]:
+    """Return the names of the two inputs that say where in a cycle a date is.
+
+    Examples
+    --------
+    >>> cycle_names("sold", 7.0, 2)
+    ['sold (sin, week / 2)', 'sold (cos, week / 2)']
+    """
+    spoken = {YEAR: "year", WEEK: "week", DAY: "day"}.get(period, f"{period:g} days")
+    part = f"{spoken} / {harmonic}" if harmonic > 1 else spoken
+    return [f"{name} (sin, {part})", f"{name} (cos, {part})"]
 
 
 def kind_of(series: pl.Series) -> tuple[str, str]:
@@ -150,7 +137,7 @@ def kind_of(series: pl.Series) -> tuple[str, str]:
     Parameters
     ----------
     series : polars.Series
-        The values.
+        The values; of the type Categorical where the user calls them categories.
 
     Examples
     --------
@@ -169,13 +156,27 @@ def kind_of(series: pl.Series) -> tuple[str, str]:
         return "date", ""
     if series.dtype.is_numeric() or series.dtype == pl.Boolean:
         return "number", ""
-    if n_present >= _IDENTIFIER_ROWS and n_different > _IDENTIFIER_SHARE * n_present:
-        dates = "; dates must be like 2024-01-31" if _any_digits(series.cast(pl.String)) else ""
-        return "", f"it is text with {n_different} different values in {n_present} rows{dates}"
+    if series.dtype == pl.Categorical or n_present < _IDENTIFIER_ROWS:
+        return "category", ""
+    if n_different > _IDENTIFIER_SHARE * n_present:
+        return "", f"it is text with {n_different} different values in {n_present} rows" + (
+            _remedy(series.drop_nulls())
+        )
     return "category", ""
 
 
-def settled(series: pl.Series, kind: str) -> pl.Series:
+def _remedy(text: pl.Series) -> str:
+    """Return what may be done with text that is different in nearly every row."""
+    if text.str.contains(r"^\d+[-/.]\d+[-/.]\d+").any():
+        return f"; --datetime {text.name} if these are dates"
+    if text.str.count_matches(r"\s+").mean() >= 2:  # type: ignore[operator]
+        return (
+            "; make columns of what matters in it, such as its length, or whether a word is in it"
+        )
+    return f"; --categorical {text.name} if these are categories all the same"
+
+
+def settled(series: pl.Series, kind: str, n_rows_before: int = 0) -> pl.Series:
     """Return a column as text, or as float64 that is not too large to compute with.
 
     Raises
@@ -187,17 +188,18 @@ def settled(series: pl.Series, kind: str) -> pl.Series:
         if series.dtype.is_float() and (series.drop_nulls() == series.drop_nulls().round()).all():
             series = series.cast(pl.Int64, strict=False)  # 1 and 1.0 are one category
         return series.cast(pl.String)
-    numbers = as_numbers(series, kind)
-    if not (fine := (numbers.abs() < LARGEST) | numbers.is_null()).all():
-        row = (~fine).arg_true()[0]
+    numbers = as_numbers(series, kind, n_rows_before)
+    largest = numbers.abs().max()
+    if largest is not None and largest >= LARGEST:  # type: ignore[operator]
+        row = (numbers.abs() >= LARGEST).arg_true()[0]
         raise InputError(
             f"the numbers of column {series.name!r} are too large ({numbers[row]:g} in row "
-            f"{row + 1}): divide them, or take their logarithm"
+            f"{n_rows_before + row + 1}): divide them, or take their logarithm"
         )
     return numbers
 
 
-def as_numbers(series: pl.Series, kind: str) -> pl.Series:
+def as_numbers(series: pl.Series, kind: str, n_rows_before: int = 0) -> pl.Series:
     """Return a column as float64, dates as days since 1970; null where it is null.
 
     Raises
@@ -209,24 +211,22 @@ def as_numbers(series: pl.Series, kind: str) -> pl.Series:
     if (kind == "date") is not series.dtype.is_temporal() and series.null_count() < len(series):
         text = series.cast(pl.String, strict=False)
         numbers = text.cast(pl.Float64, strict=False) if kind == "number" else text.clear(len(text))
-        _require(numbers.is_not_null() | text.is_null(), text, wanted)
+        _require(numbers.is_not_null() | text.is_null(), text, wanted, n_rows_before)
     elif kind == "date" and series.dtype.is_temporal():
         numbers = series.dt.timestamp("us").cast(pl.Float64) / _MICROSECONDS_PER_DAY
     else:
         numbers = series.cast(pl.Float64, strict=False)
-        _require(numbers.is_not_null() | series.is_null(), series, wanted)
-    _require(numbers.is_finite() | numbers.is_null(), series, "finite numbers")
+        if numbers.null_count() > series.null_count():
+            _require(numbers.is_not_null() | series.is_null(), series, wanted, n_rows_before)
+    if not numbers.is_finite().all():  # null counts as neither
+        _require(numbers.is_finite() | numbers.is_null(), series, "finite numbers", n_rows_before)
     return numbers
 
 
-def _require(fine: pl.Series, series: pl.Series, wanted: str) -> None:
+def _require(fine: pl.Series, series: pl.Series, wanted: str, n_rows_before: int) -> None:
     if not fine.all():
         row = (~fine).arg_true()[0]
         raise InputError(
-            f"column {series.name!r} must hold {wanted}, but row {row + 1} has {series[row]!r}: "
-            "correct it, or leave it empty"
+            f"column {series.name!r} must hold {wanted}, but row {n_rows_before + row + 1} has "
+            f"{series[row]!r}: correct it, or leave it empty"
         )
-
-
-def _any_digits(series: pl.Series) -> bool:
-    return bool(series.drop_nulls().str.contains(r"^\d+[-/.]\d+[-/.]\d+").any())

@@ -53,6 +53,11 @@ def _bends(transformer: Pipeline, names: list[str], found: Any) -> dict[str, dic
     }
 
 
+def _cycles(transformer: Pipeline, names: list[str], found: Any) -> dict[str, dict[str, Any]]:
+    cycles = transformer[-1].cycles_
+    return {name: {**found[name], "cycles": cycles[i]} for i, name in enumerate(names)}
+
+
 def _one_hot(transformer: Any, names: list[str], _: Any) -> dict[str, dict[str, Any]]:
     categories = transformer.categories_
     return {name: {"categories": tuple(categories[i])} for i, name in enumerate(names)}
@@ -79,4 +84,10 @@ def _numbers(values: Array | list[float]) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
-_PARTS = {"scaled": _scaled, "bends": _bends, "one_hot": _one_hot, "by_target": _by_target}
+_PARTS = {
+    "scaled": _scaled,
+    "bends": _bends,
+    "cycles": _cycles,
+    "one_hot": _one_hot,
+    "by_target": _by_target,
+}

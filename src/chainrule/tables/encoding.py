@@ -6,6 +6,7 @@ kind, with the two transformers here that it has not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -21,11 +22,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from chainrule.errors import InputError, listing
 from chainrule.numerics import Array
 from chainrule.tables import frames
-from chainrule.tables.columns import kind_of, settled
-from chainrule.tables.shapes import hats, soft, used
+from chainrule.tables.columns import DAY, WEEK, YEAR, cycle_names, kind_of, settled
+from chainrule.tables.shapes import cycle, hats, soft, used
 
 BEND_WEIGHT = 0.25
 _FOLDS = 5
+HARMONICS = {YEAR: 2, WEEK: 3, DAY: 2}
+"""How often the inputs of a date go around in each period."""
 
 
 # scikit-learn, which has no types, takes the keyword
@@ -171,8 +174,60 @@ class Bends(TransformerMixin, BaseEstimator):
         )  # fmt: skip
 
 
+class Cycles(TransformerMixin, BaseEstimator):
+    """Where in the year, the week and the day dates are: sines and cosines of the angle.
+
+    A cycle that the dates do not go through once is left out, and so is one in which all of them
+    are at the same place, as days are that have no times. Three harmonics of a week tell its seven
+    days apart, whatever their values; of a year and a day, two do what seasons need.
+
+    Examples
+    --------
+    >>> days = np.arange(20.0)[:, None]
+    >>> Cycles().fit(days).cycles_
+    [((7.0, 1), (7.0, 2), (7.0, 3))]
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Find the cycles of each column of days since 1970, of shape (n, n_columns)."""
+        X = validate_data(self, X, dtype=np.float64)
+        self.cycles_ = [
+            tuple(
+                (period, harmonic)
+                for period, n_harmonics in HARMONICS.items()
+                if np.ptp(days) >= period and np.ptp(days % period) > 0
+                for harmonic in range(1, n_harmonics + 1)
+            )
+            for days in X.T
+        ]
+        return self
+
+    def transform(self, X: Any) -> Array:
+        """Return sines and cosines, of shape (n, twice the number of cycles)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        parts = [
+            cycle(days, *which)
+            for days, cycles in zip(X.T, self.cycles_, strict=True)
+            for which in cycles
+        ]
+        return np.hstack([np.empty((len(X), 0), np.float32), *parts])
+
+    def get_feature_names_out(self, input_features: Any = None) -> Array:
+        """Return the names of the inputs, such as ``sold (sin, week)``."""
+        names = self.feature_names_in_ if input_features is None else input_features
+        return np.array(
+            [spoken for name, cycles in zip(names, self.cycles_, strict=True)
+             for which in cycles for spoken in cycle_names(name, *which)], dtype=object,
+        )  # fmt: skip
+
+
 def encoder(
-    frame: pl.DataFrame, max_one_hot: int, classes: Array | None, seed: int
+    frame: pl.DataFrame,
+    max_one_hot: int,
+    classes: Array | None,
+    seed: int,
+    dates: Sequence[str] = (),
 ) -> ColumnTransformer:
     """Return an unfitted transformer for a table as `Columns` gives it.
 
@@ -186,6 +241,8 @@ def encoder(
         The target, where classes are predicted.
     seed : int
         Of the folds in which these statistics are taken, each for the others.
+    dates : sequence of str, optional
+        The columns that are days since 1970.
     """
     text = [series.name for series in frame if series.dtype == pl.String]
     numbers = [name for name in frame.columns if name not in text]
@@ -199,6 +256,7 @@ def encoder(
         ("scaled", make_pipeline(SimpleImputer(strategy="median", add_indicator=True),
                                  SoftRobustScaler()), numbers),
         ("bends", make_pipeline(SimpleImputer(strategy="median"), Bends(n_knots)), numbers),
+        ("cycles", make_pipeline(SimpleImputer(strategy="median"), Cycles()), list(dates)),
         ("one_hot", OneHotEncoder(handle_unknown="ignore", sparse_output=False,
                                   dtype=np.float32), few),
         ("by_target", make_pipeline(TargetEncoder(target_type=kind, cv=folds),

@@ -96,7 +96,9 @@ class _Table(BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         columns = Columns().fit(X)
         frame = columns.transform(X)
-        encode = encoder(frame, self.max_one_hot, y if self._predicts_classes else None, seed)
+        dates = [name for name, kind in columns.kinds_.items() if kind == "date"]
+        classes = y if self._predicts_classes else None
+        encode = encoder(frame, self.max_one_hot, classes, seed, dates)
         inputs = encode.fit_transform(frame, y)
         network = self._model(inputs, y, seed)
         steps = [("columns", columns), ("encode", encode), ("network", network)]

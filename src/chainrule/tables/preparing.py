@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,9 @@ from chainrule.errors import FileFormatError, InputError, closest, listing
 from chainrule.network import Network
 from chainrule.numerics import Array
 from chainrule.tables.columns import Column, as_numbers, kind_of
-from chainrule.tables.reading import looks_like_values
+from chainrule.tables.inputs import encode
+from chainrule.tables.reading import Files, Wishes, looks_like_values, open_table
+from chainrule.tables.surprises import Surprises
 from chainrule.tables.targets import Target, decide
 
 TEST_SHARE = 0.2
@@ -37,6 +39,8 @@ class Preprocessing:
     """The columns that are not used, with the reason."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Of the held-out rows; see `Target.scores`."""
+    wishes: Wishes = field(default_factory=Wishes)
+    """What the user said of the columns, which says how to read them."""
 
     @property
     def inputs(self) -> list[str]:
@@ -49,13 +53,29 @@ class Preprocessing:
         """The columns to read as text."""
         return [column.name for column in self.columns if column.kind == "category"]
 
-    def encode(self, frame: pl.DataFrame) -> tuple[Array, list[str]]:
+    def read(self, files: Files) -> pl.DataFrame:
+        """Return the table of some files, read as that of training was.
+
+        Raises
+        ------
+        InputError, FileFormatError
+            As `open_table` and `Table.read`.
+        """
+        table = open_table(files)
+        self.require_columns(table.names)
+        return table.read(text=self.text_columns, wishes=self.wishes.among(table.names))[0]
+
+    def encode(
+        self, frame: pl.DataFrame, surprises: Surprises | None = None
+    ) -> tuple[Array, list[str]]:
         """Return the network's inputs for the rows of a table.
 
         Parameters
         ----------
         frame : polars.DataFrame of n rows
             Has the columns of training, in any order; more do no harm.
+        surprises : Surprises, optional
+            What the rows before these had, where they are a part of a table.
 
         Returns
         -------
@@ -68,17 +88,25 @@ class Preprocessing:
         InputError
             If columns are missing, or hold something else than in training.
         """
-        missing = [column.name for column in self.columns if column.name not in frame.columns]
+        self.require_columns(frame.columns)
+        return encode(self.columns, frame, surprises)
+
+    def require_columns(self, names: Sequence[str]) -> None:
+        """Refuse a table that lacks a column.
+
+        Raises
+        ------
+        InputError
+            Naming what is missing.
+        """
+        there = set(names)
+        missing = [column.name for column in self.columns if column.name not in there]
         if missing:
-            hint = closest(missing[0], frame.columns)
-            if looks_like_values(frame.columns):
+            hint = closest(missing[0], names)
+            if looks_like_values(names):
                 hint = "; its first line is numbers: add a line with the column names above it"
             s = "s" if len(missing) > 1 else ""
             raise InputError(f"the table lacks the column{s} {listing(missing)}{hint}")
-        parts = [column.encode(frame[column.name]) for column in self.columns]
-        blocks = zip(*(encoded for encoded, _ in parts), strict=True)
-        X = np.concatenate([part for block in blocks for part in block], axis=1)
-        return X, [note for _, note in parts if note]
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain lists, strings and numbers."""
@@ -87,6 +115,7 @@ class Preprocessing:
             "target": self.target.to_json(),
             "left_out": dict(self.left_out),
             "scores": dict(self.scores),
+            "wishes": self.wishes.to_json(),
         }
 
     @classmethod
@@ -97,6 +126,7 @@ class Preprocessing:
             Target.from_json(record["target"]),
             dict(record["left_out"]),
             dict(record["scores"]),
+            Wishes.from_json(record.get("wishes", {})),
         )
 
 

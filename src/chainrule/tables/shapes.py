@@ -6,10 +6,39 @@ import numpy as np
 
 from chainrule.numerics import Array
 
+FARTHEST = 1e15
+"""Scaled numbers beyond it are as good as infinite, and have squares that may overflow."""
+
 
 def soft(z: Array) -> Array:
     """Return z / sqrt(1 + (z/3)^2), which stays between -3 and 3, as float32."""
-    return (z / np.hypot(1, z / 3)).astype(np.float32)
+    z = np.clip(z, -FARTHEST, FARTHEST)
+    return (z / np.sqrt(1 + (z / 3) * (z / 3))).astype(np.float32)
+
+
+def cycle(days: Array, period: float, harmonic: int) -> Array:
+    """Return where in a cycle dates are: the sine and the cosine of its angle, as float32.
+
+    Parameters
+    ----------
+    days : array of shape (n,)
+        Since 1970, times of day as fractions.
+    period : float
+        The days of a cycle.
+    harmonic : int
+        How often it goes around in that time.
+
+    Returns
+    -------
+    array of shape (n, 2)
+
+    Examples
+    --------
+    >>> cycle(np.array([0.0, 0.25, 7.5]), period=1.0, harmonic=1).round(3).tolist()
+    [[0.0, 1.0], [1.0, 0.0], [0.0, -1.0]]
+    """
+    angle = 2 * np.pi * harmonic * ((days % period) / period)
+    return np.column_stack([np.sin(angle), np.cos(angle)]).astype(np.float32)
 
 
 def used(knots: Array) -> Array:

@@ -92,7 +92,7 @@ class Target:
         if not self.is_classification:
             return pl.DataFrame({"prediction": self.numbers(outputs)})
         outputs = self.probabilities(outputs)
-        chosen = [self.classes[i] for i in outputs.argmax(axis=1)]
+        chosen = pl.Series(self.classes).gather(outputs.argmax(axis=1))
         probabilities = {
             f"probability_{_spell(c)}": outputs[:, i] for i, c in enumerate(self.classes)
         }

@@ -66,6 +66,17 @@ A3 = Equation(_by("W^{L}"), (rf"\left({PRODUCT}\right) {_PHI_T}",), "A3")
 B1 = Equation(r"\omega^{L}", (rf"{_W_T} \lambda^{{L+1}}",), "B1")
 B2 = Equation(_by("B^{L}"), (PRODUCT, r"\lambda^{L}"), "B2")
 B3 = Equation(_by("W^{L}"), (rf"\left({PRODUCT}\right) {_PHI_T}", rf"\lambda^{{L}} {_PHI_T}"), "B3")
+
+_RHO_DOT, _OMEGA_DOT, _LAMBDA_DOT = r"\dot{\rho}^{L}", r"\dot{\omega}^{L}_m", r"\dot{\lambda}^{L}_m"
+_PHI_DOT_T = r"\left(\dot{\phi}^{L-1}_m\right)^T"
+_BOTH = r"\left(C + D\right)"
+D1 = Equation(r"\omega^{L}", (rf"{_W_T} \lambda^{{L+1}}",), "D1")
+D2 = Equation(_by("B^{L}", _BOTH), (r"\lambda^{L}",), "D2")
+D3 = Equation(
+    _by("W^{L}", _BOTH),
+    (rf"\lambda^{{L}} {_PHI_T} + \sum_m {_LAMBDA_DOT} {_PHI_DOT_T}",),
+    "D3",
+)
 NUMBERED = {e.number: e for e in (A1, A2, A3, B1, B2, B3)}
 
 PATHS = Equation(
@@ -179,6 +190,48 @@ PARTS = (
             Equation(r"\lambda^{L}", (rf"\left({_W_T} \lambda^{{L+1}}\right) \circ {SLOPE}",)),
             B2,
             B3,
+        ),
+    ),
+    Part(
+        "The derivation read forwards",
+        "Let everything move: a dot is the derivative along that direction. Where the backward "
+        "pass asks what the cost owes to each parameter, this asks how each layer moves. F1, F2 "
+        "and F3 are B1, B2 and B3 transposed: the terms for the layer before, the biases and the "
+        "weights.",
+        (
+            Equation(
+                _RHO_DOT,
+                (r"W^{L} \dot{\phi}^{L-1} + \dot{B}^{L} + \dot{W}^{L} \phi^{L-1}",),
+                "F1-F3",
+            ),
+            Equation(r"\dot{\phi}^{L}", (rf"{_RHO_DOT} \circ {SLOPE}",)),
+            Equation(r"\dot{C}", (r"\sum \omega^{l} \circ \dot{\phi}^{l}",)),
+        ),
+    ),
+    Part(
+        "Derivatives in the cost",
+        "Where only the m-th input moves, with velocity 1, the dots are the derivatives of the "
+        "outputs by it. A cost D of them has its gradient from one pass back through both.",
+        (
+            Equation(
+                "D",
+                (
+                    r"\frac{1}{2n} \sum_i \sum_m \left(\dot{\phi}^{l}_m\left(x_i\right) "
+                    r"- \dot{y}_{im}\right)^2",
+                ),
+            ),
+            Equation(_LAMBDA_DOT, (rf"{_OMEGA_DOT} \circ {SLOPE}",)),
+            Equation(
+                r"\lambda^{L}",
+                (
+                    rf"{PRODUCT} + \sigma_v''\left(\rho^{{L}}\right) \circ \sum_m {_OMEGA_DOT} "
+                    r"\circ \dot{\rho}^{L}_m",
+                ),
+            ),
+            D1,
+            Equation(r"\dot{\omega}^{L}_m", (rf"{_W_T} \dot{{\lambda}}^{{L+1}}_m",)),
+            D2,
+            D3,
         ),
     ),
 )

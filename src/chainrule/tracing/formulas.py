@@ -42,7 +42,8 @@ class Script:
     base: Node
     above: Node | None = None
     below: Node | None = None
-    prime: bool = False
+    prime: int = 0
+    """How many."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ def parse(latex: str) -> Row:
     Parameters
     ----------
     latex : str
-        Letters, numbers, operators, commands, ``^``, ``_``, ``'``, ``\frac`` and parentheses,
-        which may have ``\left`` and ``\right``.
+        Letters, numbers, operators, commands, ``^``, ``_``, ``'``, ``\frac``, ``\dot`` over one
+        letter, and parentheses, which may have ``\left`` and ``\right``.
 
     Examples
     --------
@@ -94,11 +95,11 @@ def _row(tokens: list[str]) -> Row:
 def _scripted(tokens: list[str]) -> Node:
     base = _single(tokens)
     above = below = None
-    prime = False
+    prime = 0
     while tokens and tokens[-1] in "^_'":
         mark = tokens.pop()
         if mark == "'":
-            prime = True
+            prime += 1
         elif mark == "^":
             above = _single(tokens)
         else:
@@ -116,6 +117,10 @@ def _single(tokens: list[str]) -> Node:
         return inside.parts[0] if len(inside.parts) == 1 else inside
     if token == r"\frac":
         return Fraction(_single(tokens), _single(tokens))
+    if token == r"\dot":
+        letter = _single(tokens)
+        assert isinstance(letter, Atom), letter
+        return Atom(rf"\dot{{{letter.token}}}")
     return Atom(token)
 
 
@@ -149,10 +154,11 @@ def attribute_of(node: Node) -> str:
     """Return the attribute of the symbol that a node is about, for its colour; or ``""``."""
     if isinstance(node, Script):
         return attribute_of(node.base)
-    return _BY_LATEX.get(node.token, "") if isinstance(node, Atom) else ""
+    # a dot has the colour of what it is the dot of
+    return _BY_LATEX.get(node.token, "").removeprefix("dot.") if isinstance(node, Atom) else ""
 
 
-def plain(node: Node | None) -> str:
+def plain(node: Node | None, letters: Mapping[str, str] = notation.UNICODE) -> str:
     r"""Return the letters of a row without scripts and fractions, such as an index.
 
     Examples
@@ -161,8 +167,8 @@ def plain(node: Node | None) -> str:
     'a,b,…,f'
     """
     if isinstance(node, Row):
-        return "".join(map(plain, node.parts))
-    return notation.UNICODE.get(node.token, node.token) if isinstance(node, Atom) else ""
+        return "".join(plain(part, letters) for part in node.parts)
+    return letters.get(node.token, node.token) if isinstance(node, Atom) else ""
 
 
 def known(row: Row, i: int, values: Values) -> tuple[int, Array | None]:
@@ -178,6 +184,20 @@ def known(row: Row, i: int, values: Values) -> tuple[int, Array | None]:
             return 2, values["sigma_prime", argument[1]]
     place = quantity(part)
     return 1, values.get(place) if place else None
+
+
+def all_known(node: Node, values: Values) -> list[Array]:
+    """Return every known value in a formula, in the order in which they are written."""
+    if isinstance(node, Row):
+        found, i = [], 0
+        while i < len(node.parts):
+            size, value = known(node, i, values)
+            found += all_known(node.parts[i], values) if value is None else [value]
+            i += size
+        return found
+    if isinstance(node, Group):
+        return all_known(node.inside, values)
+    return all_known(node.base, values) if isinstance(node, Script) else []
 
 
 def sides(row: Row) -> tuple[Row, Row]:

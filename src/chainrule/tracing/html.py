@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Iterator
 from importlib import resources
@@ -31,8 +32,18 @@ body { margin: 0; }
 """
 
 
-def page(trace: Trace, weight: WeightPaths | None = None) -> str:
-    """Return the whole page; with a weight, its paths to the cost too."""
+def page(trace: Trace, weight: WeightPaths | None = None, told: str = "") -> str:
+    """Return the whole page.
+
+    Parameters
+    ----------
+    trace : Trace
+        What is shown.
+    weight : WeightPaths, optional
+        A weight whose paths to the cost are shown too.
+    told : str, optional
+        Where the samples come from.
+    """
     sizes = "-".join(map(str, trace.layer_sizes))
     n_numbers = sum(np.size(step.value) for step in trace.steps)
     data = ""
@@ -43,35 +54,42 @@ def page(trace: Trace, weight: WeightPaths | None = None) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>Backpropagation in {sizes}</title>\n{_BODY}</head>\n<body>\n"
-        f"{fragment(trace, weight)}{whole_derivation()}{data}</body>\n</html>\n"
+        f"{fragment(trace, weight, told)}{whole_derivation()}{data}</body>\n</html>\n"
     )
 
 
-def fragment(trace: Trace, weight: WeightPaths | None = None) -> str:
-    """Return the trace alone with its styles, for a notebook."""
+def styles() -> str:
+    """Return the style sheet, with the font for formulas in it.
+
+    Most machines have no mathematical font; where there is none, letters of formulas are missing.
+    """
+    files = resources.files("chainrule.tracing")
+    font = base64.b64encode(files.joinpath("math.woff").read_bytes()).decode()
+    face = f'font-family: "Chainrule Math"; src: url("data:font/woff;base64,{font}")'
+    return f"@font-face {{ {face} }}\n{files.joinpath('page.css').read_text('utf-8')}"
+
+
+def fragment(trace: Trace, weight: WeightPaths | None = None, told: str = "") -> str:
+    """Return the trace alone with its styles, for a notebook; parameters as for `page`."""
     known = statements.values(trace)
-    style = resources.files("chainrule.tracing").joinpath("page.css").read_text("utf-8")
-    parts = [f'<style>{style}</style>\n<main class="chainrule">\n', *_head(trace)]
-    parts.append("<h2>Forward pass</h2>\n")
-    backward = False
-    for statement in statements.statements(trace):
-        if not backward and statement.step.symbol not in ("phi", "rho", "C"):
-            backward = True
-            parts.append("<h2>Backward pass</h2>\n")
-        parts.append(section(statement, known))
+    parts = [f'<style>{styles()}</style>\n<main class="chainrule">\n', *_head(trace, told)]
+    for title, steps in statements.passes(trace):
+        parts.append(f"<h2>{title}</h2>\n")
+        parts += (section(statement, known) for statement in steps)
     if weight is not None:
         parts += weight_paths(weight)
     return "".join([*parts, "</main>\n"])
 
 
-def _head(trace: Trace) -> Iterator[str]:
-    n = trace.n_samples
-    samples = f"{n} samples, the columns of the matrices" if n > 1 else "1 sample"
+def _head(trace: Trace, told: str) -> Iterator[str]:
     yield f"<h1>{'-'.join(map(str, trace.layer_sizes))}</h1>\n"
     yield (
-        f"<p>{_text(', '.join(trace.activations))}; loss {_text(trace.loss_name)}; {samples}. "
+        f"<p>{_text(', '.join(trace.activations))}; loss {_text(trace.loss_name)}; "
+        f"{statements.samples(trace)}. "
         "Layers are counted from 1; point at a number to see all its digits.</p>\n"
     )
+    if told:
+        yield f"<p>{_text(told[0].upper() + told[1:])}.</p>\n"
     yield (
         '<table class="forms"><tr><th>form</th><th>multiplications backward</th>'
         "<th>what it computes</th></tr>\n"
@@ -91,9 +109,7 @@ def section(statement: statements.Statement, known: Values) -> str:
         result = f'<span class="C" title="{value.item()!r}">{cells.number(value.item())}</span>'
     else:
         result = matrix(value, symbol)
-    worked = "" if symbol == "C" else _worked(right, known)
-    is_result = len(right.parts) == 1 and worked.startswith("<table")
-    operands = "" if is_result or "<table" not in worked else worked + math(_operator("="))
+    operands = _worked(right, known) + math(_operator("=")) if statement.says_more(known) else ""
     note = f'<p class="note">{_text(statement.note)}</p>\n' if statement.note else ""
     return (
         f'<section class="step" id="{symbol}-{statement.step.layer}">\n'
@@ -150,7 +166,7 @@ def mathml(node: Node) -> str:
     if isinstance(node, Row):
         return f"<mrow>{''.join(map(mathml, node.parts))}</mrow>"
     if isinstance(node, Group):
-        left, right = (f'<mo fence="true" lspace="0" rspace="0">{c}</mo>' for c in "()")
+        left, right = (f'<mo fence="true" stretchy="false">{c}</mo>' for c in "()")
         return f"<mrow>{left}{mathml(node.inside)}{right}</mrow>"
     if isinstance(node, Fraction):
         return f"<mfrac>{mathml(node.above)}{mathml(node.below)}</mfrac>"
@@ -160,7 +176,8 @@ def mathml(node: Node) -> str:
         return f"<munder>{base}{mathml(below)}</munder>"
     above = mathml(node.above) if node.above else ""
     if node.prime:
-        above = f"<mrow><mo>\N{PRIME}</mo>{above}</mrow>"
+        marks = "\N{PRIME}" if node.prime == 1 else "\N{DOUBLE PRIME}"
+        above = f"<mrow><mo>{marks}</mo>{above}</mrow>"
     if above and below:
         return f"<msubsup>{base}{mathml(below)}{above}</msubsup>"
     if above:
@@ -207,10 +224,9 @@ def weight_paths(found: WeightPaths, most: int = _MOST_PATHS) -> Iterator[str]:
     """Yield the first paths of a weight to the cost, and what all of them sum to."""
     name = math(mathml(formulas.parse(found.latex)))
     paths = found.paths or ()
-    s = "s" if found.n_paths != 1 else ""
     yield (
         f'<h2 id="weight">The weight {name}</h2>\n<p>From unit {found.k} of layer {found.L - 1} to '
-        f"unit {found.j} of layer {found.L}: {found.n_paths:,} path{s} to the cost. Each is a "
+        f"unit {found.j} of layer {found.L}: {found.counted}. Each is a "
         "product of partial derivatives, one for each step.</p>\n"
     )
     if found.paths is None:

@@ -2,7 +2,7 @@ r"""A trace as a LaTeX document: `pdflatex` compiles it as it is, with amsmath a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from chainrule import notation
 from chainrule.numerics import Array
 from chainrule.tracing import cells, derivation, formulas, statements
-from chainrule.tracing.formulas import Atom, Fraction, Group, Node, Row, Script, Values
+from chainrule.tracing.formulas import Atom, Fraction, Group, Node, Script, Values
 
 if TYPE_CHECKING:
     from chainrule.tracing.traces import Trace
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 _MOST = 4
 """The most rows and columns of a matrix: a page is narrower than a screen."""
-_WIDEST = 12
-"""The most columns of numbers in one line."""
+_WIDEST = 75
+"""The most characters of numbers in one line."""
+_MOST_PATHS = 12
+_SYMBOL = 11
+"""About as many characters as wide as a partial derivative or a symbol, and a bit."""
 _PREAMBLE = r"""\documentclass{article}
 \usepackage{amsmath}
 \setlength{\textwidth}{17cm}
@@ -31,17 +34,23 @@ _PREAMBLE = r"""\documentclass{article}
 """
 
 
-def document(trace: Trace, weight: WeightPaths | None = None) -> str:
-    """Return the document; with a weight, its paths to the cost too."""
-    parts = [_PREAMBLE, *_head(trace)]
+def document(trace: Trace, weight: WeightPaths | None = None, told: str = "") -> str:
+    """Return the document.
+
+    Parameters
+    ----------
+    trace : Trace
+        What is shown.
+    weight : WeightPaths, optional
+        A weight whose paths to the cost are shown too.
+    told : str, optional
+        Where the samples come from.
+    """
+    parts = [_PREAMBLE, *_head(trace, told)]
     known = statements.values(trace)
-    parts.append("\\section*{Forward pass}\n")
-    backward = False
-    for statement in statements.statements(trace):
-        if not backward and statement.step.symbol not in ("phi", "rho", "C"):
-            backward = True
-            parts.append("\\section*{Backward pass}\n")
-        parts.append(_statement(statement, known))
+    for title, steps in statements.passes(trace):
+        parts.append(f"\\section*{{{title}}}\n")
+        parts += (_statement(statement, known) for statement in steps)
     if weight is not None:
         parts += _weight(weight)
     parts += _derivation()
@@ -49,13 +58,15 @@ def document(trace: Trace, weight: WeightPaths | None = None) -> str:
     return "\n".join(parts)
 
 
-def _head(trace: Trace) -> Iterator[str]:
-    yield rf"\section*{{{'-'.join(map(str, trace.layer_sizes))}}}"
-    s = "s, the columns of the matrices" if trace.n_samples > 1 else ""
+def _head(trace: Trace, told: str) -> Iterator[str]:
+    # with spaces, at which a long list of layers can be broken
+    yield rf"\section*{{{' - '.join(map(str, trace.layer_sizes))}}}"
     yield (
         f"Activations {escape(', '.join(trace.activations))}; loss {escape(trace.loss_name)}; "
-        f"{trace.n_samples} sample{s}. Layers are counted from 1.\n"
+        f"{statements.samples(trace)}. Layers are counted from 1.\n"
     )
+    if told:
+        yield f"{escape(told[0].upper() + told[1:])}.\n"
     yield r"\begin{tabular}{lrp{11cm}} & multiplications & \\"
     for form, sentence in notation.FORMS.items():
         count = cells.count(trace.backward_multiplications[form])
@@ -70,10 +81,10 @@ def _statement(statement: statements.Statement, known: Values) -> str:
     value = statement.step.value
     last = number(cells.number(float(value))) if statement.step.symbol == "C" else matrix(value)
     lines = [spelled(right)]
-    if statement.step.symbol != "C" and _columns(right, known) + _width(value) <= _WIDEST:
-        worked = spelled(right, known)
-        if worked not in (lines[0], last):
-            lines.append(worked)
+    if statement.says_more(known):
+        operands = formulas.all_known(right, known)
+        if sum(map(_characters, operands)) <= _WIDEST:
+            lines.append(spelled(right, known))
     lines.append(last)
     chain = " \\\\\n  &= ".join(lines)
     note = f"{escape(statement.note)}\n" if statement.note else ""
@@ -81,22 +92,10 @@ def _statement(statement: statements.Statement, known: Values) -> str:
     return f"\\begin{{align*}}\n  {start}{chain}{tag}\n\\end{{align*}}\n{note}"
 
 
-def _width(value: Array) -> int:
-    return len(cells.shown(cells.as_matrix(value).shape[1], _MOST))
-
-
-def _columns(node: Node, known: Values) -> int:
-    """Return how many columns of numbers stand beside each other in a formula."""
-    if isinstance(node, Row):
-        total, i = 0, 0
-        while i < len(node.parts):
-            size, value = formulas.known(node, i, known)
-            total += _width(value) if value is not None else _columns(node.parts[i], known)
-            i += size
-        return total
-    if isinstance(node, Group):
-        return _columns(node.inside, known)
-    return _columns(node.base, known) if isinstance(node, Script) else 0
+def _characters(value: Array) -> int:
+    """Return about how many characters wide a matrix is."""
+    columns = zip(*cells.cells(value, _MOST, _MOST), strict=True)
+    return 2 + sum(2 + max(len(cell.text) if cell else 1 for cell in column) for column in columns)
 
 
 def matrix(value: Array) -> str:
@@ -129,7 +128,7 @@ def spelled(node: Node, known: Values | None = None) -> str:
     if isinstance(node, Atom):
         return node.token
     if isinstance(node, Script):
-        marks = "'" if node.prime else ""
+        marks = "'" * node.prime
         if node.above:
             marks += f"^{{{spelled(node.above)}}}"
         if node.below:
@@ -153,18 +152,18 @@ def spelled(node: Node, known: Values | None = None) -> str:
 def _weight(found: WeightPaths) -> Iterator[str]:
     yield (
         rf"\section*{{The weight ${found.latex}$}}"
-        f"\n{found.n_paths:,} paths lead from it to the cost. Units are counted from 1.\n"
+        f"\n{found.counted}. Units are counted from 1.\n"
     )
-    for path in (found.paths or ())[:_WIDEST]:
-        derivatives = " ".join(factor.derivative for factor in path.factors)
-        symbols = r" \cdot ".join(factor.latex for factor in path.factors)
-        numbers = r" \cdot ".join(_samples(factor.value) for factor in path.factors)
+    for path in (found.paths or ())[:_MOST_PATHS]:
+        derivatives = _broken([(f.derivative, _SYMBOL) for f in path.factors], " ")
+        symbols = _broken([(f.latex, _SYMBOL) for f in path.factors])
+        numbers = _broken([(_samples(f.value), _characters(f.value[None])) for f in path.factors])
         yield (
             f"\\begin{{align*}}\n  & {derivatives} \\\\\n  &= {symbols} \\\\\n  &= {numbers} \\\\\n"
             f"  &= {_samples(path.product, alone=True)}\n\\end{{align*}}"
         )
-    if found.paths and len(found.paths) > _WIDEST:
-        yield f"And {len(found.paths) - _WIDEST:,} more.\n"
+    if found.paths and len(found.paths) > _MOST_PATHS:
+        yield f"And {len(found.paths) - _MOST_PATHS:,} more.\n"
     yield r"\begin{align*}"
     if found.total is not None:
         yield rf"  \text{{sum over all paths}} &= {number(found.spelled(found.total))} \\"
@@ -174,6 +173,19 @@ def _weight(found: WeightPaths) -> Iterator[str]:
         for name, value in found.gradients.items()
     )
     yield "\\end{align*}\n"
+
+
+def _broken(factors: Sequence[tuple[str, int]], times: str = r" \cdot ") -> str:
+    """Return a product of factors, each with its width, in several lines where it is long."""
+    lines: list[list[str]] = [[]]
+    room = _WIDEST
+    for factor, width in factors:
+        room -= width
+        if room < 0 and lines[-1]:
+            lines.append([])
+            room = _WIDEST - width
+        lines[-1].append(factor)
+    return f" \\\\\n  &\\quad{times}".join(map(times.join, lines))
 
 
 def _samples(value: Array, alone: bool = False) -> str:
@@ -199,8 +211,22 @@ def escape(text: str) -> str:
 
     Examples
     --------
-    >>> escape("squared_error, 100%, phi^l")
-    'squared\\_error, 100\\%, phi\\textasciicircum{}l'
+    >>> escape("squared_error, 100%, phi^l, \u03bb")
+    'squared\\_error, 100\\%, phi\\textasciicircum{}l, [U+03BB]'
     """
-    replaced = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}"}
-    return "".join(replaced.get(c, "\\" + c if c in "_%&#${}" else c) for c in text)
+    return "".join(map(_escaped, text))
+
+
+_SPELLED_OUT = {
+    "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+}  # fmt: skip
+
+
+def _escaped(character: str) -> str:
+    if character in "_%&#${}":
+        return "\\" + character
+    if character.isascii():
+        return _SPELLED_OUT.get(character, character)
+    # its fonts have few others, and it stops at what they lack
+    return f"[U+{ord(character):04X}]"

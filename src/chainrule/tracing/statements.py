@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule import notation
 from chainrule.tracing import derivation
-from chainrule.tracing.formulas import Row, Values, at, parse, sides
+from chainrule.tracing.formulas import Row, Values, all_known, at, parse, quantity, sides
 
 if TYPE_CHECKING:
     from chainrule.tracing.traces import Step, Trace
@@ -18,6 +18,9 @@ _LOSSES = {
     "cross_entropy": ": minus the sum over j of y_j log phi_j",
     "binary_cross_entropy": ": minus the sum over j of y_j log phi_j + (1 - y_j) log(1 - phi_j)",
 }
+_NO_BIASES = (
+    "This network has no biases: B is 0 in every layer and stays so, whatever the derivative by it."
+)
 
 
 class Statement(NamedTuple):
@@ -59,10 +62,31 @@ class Statement(NamedTuple):
         """The right side."""
         return sides(parse(self.latex))[1]
 
+    def says_more(self, known: Values) -> bool:
+        """Return whether the numbers on the right side say more than the result does."""
+        if self.step.symbol == "C" or quantity(self.right) in known:
+            return False
+        return bool(all_known(self.right, known))
+
 
 def statements(trace: Trace) -> list[Statement]:
     """Return a statement for each step, in order."""
     return [Statement(step, *_formula(trace, step)) for step in trace.steps]
+
+
+def passes(trace: Trace) -> list[tuple[str, list[Statement]]]:
+    """Return the statements of the forward and of the backward pass, each with its title."""
+    found = statements(trace)
+    return [
+        ("Forward pass", [statement for statement in found if statement.step.forward]),
+        ("Backward pass", [statement for statement in found if not statement.step.forward]),
+    ]
+
+
+def samples(trace: Trace) -> str:
+    """Return how many samples there are, and where they stand."""
+    n = trace.n_samples
+    return f"{n} samples, the columns of the matrices" if n > 1 else "1 sample"
 
 
 def values(trace: Trace) -> Values:
@@ -89,7 +113,7 @@ def _statement(trace: Trace, step: Step, L: int, l: int) -> tuple[str, str]:
         case "phi":
             return derivation.PHI.statement, f"sigma is {trace.activations[L - 1]}"
         case "rho":
-            return derivation.RHO.statement, ""
+            return derivation.RHO.statement, "" if trace.has_biases or L > 1 else _NO_BIASES
         case "C":
             return _cost(trace)
         case "omega" if L == l:
@@ -188,23 +212,23 @@ def _paths(trace: Trace, symbol: str, L: int, l: int) -> str:
         "grad_B": r"B^{L}_{j}",
         "grad_W": r"W^{L}_{jk}",
     }[symbol]
-    above = _LETTERS[: l - L]
-    if l - L > len(_LETTERS):
-        return derivation.PATHS.statement
-    units = dict(zip(range(l, L, -1), above, strict=True)) | {L: "j"}
-    if closed(trace):  # through rho, of which C is a function whatever the last sigma is
-        factors = [rf"\frac{{\partial C}}{{\partial \rho^{{{l}}}_{units[l]}}}"]
-    else:
-        factors = [rf"\frac{{\partial C}}{{\partial \phi^{{{l}}}_{units[l]}}}"]
-    for M in range(l, L, -1):
-        top = r"\rho" if closed(trace) and M == l else r"\phi"
-        factors.append(
-            rf"\frac{{\partial {top}^{{{M}}}_{units[M]}}}"
-            rf"{{\partial \phi^{{{M - 1}}}_{units[M - 1]}}}"
-        )
+    few = l - L <= len(_LETTERS)
+    letters = _LETTERS[: l - L] if few else "ab" + "f" * (l - L - 2)
+    units = dict(zip(range(l, L, -1), letters, strict=True)) | {L: "j"}
+    # through rho, of which C is a function whatever the last sigma is
+    last = r"\rho" if closed(trace) else r"\phi"
+    phi = r"\phi"
+    steps = [
+        rf"\frac{{\partial {last if M == l else phi}^{{{M}}}_{units[M]}}}"
+        rf"{{\partial \phi^{{{M - 1}}}_{units[M - 1]}}}"
+        for M in range(l, L, -1)
+    ]
+    above = list(letters)
+    if not few:  # as the derivation leaves them out
+        above[2:-1] = steps[1:-1] = [r"\ldots"]
+    factors = [rf"\frac{{\partial C}}{{\partial {last}^{{{l}}}_{units[l]}}}", *steps]
     if symbol != "omega":
-        top = r"\rho" if closed(trace) and l == L else r"\phi"
-        factors.append(rf"\frac{{\partial {top}^{{{L}}}_j}}{{\partial {by}}}")
+        factors.append(rf"\frac{{\partial {last if l == L else phi}^{{{L}}}_j}}{{\partial {by}}}")
     total = rf"\sum_{{{','.join(above)}}} " if above else ""
     if trace.n_samples > 1:
         total = r"\sum_i " + total if symbol != "omega" else total

@@ -31,6 +31,11 @@ class Step(NamedTuple):
     multiplications: int
     """Spent since the step before."""
 
+    @property
+    def forward(self) -> bool:
+        """Whether it belongs to the forward pass."""
+        return self.symbol in ("phi", "rho", "C")
+
 
 @dataclass
 class Trace:
@@ -60,6 +65,8 @@ class Trace:
     loss_name: str
     weighted: bool
     """Whether the samples have weights in C."""
+    has_biases: bool
+    """Whether the network has any; if not, B is 0, and never changes."""
 
     @property
     def multiplications(self) -> int:
@@ -74,7 +81,7 @@ class Trace:
     def __str__(self) -> str:
         from chainrule.tracing import text
 
-        return text.plain(text.pages(self, 100))
+        return text.plain(text.Printer().trace(self))
 
     def _repr_html_(self) -> str:
         from chainrule.tracing import html
@@ -215,6 +222,7 @@ def trace(
         activations=tuple(a.name for a in architecture.activations),
         loss_name=architecture.loss.name,
         weighted=weight is not None,
+        has_biases=architecture.bias,
     )
 
 

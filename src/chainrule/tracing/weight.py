@@ -66,6 +66,11 @@ class WeightPaths:
         return format(value, f".{self.digits}g")
 
     @property
+    def counted(self) -> str:
+        """How many paths there are."""
+        return f"{self.n_paths:,} path{'s' if self.n_paths != 1 else ''} to the cost"
+
+    @property
     def latex(self) -> str:
         """The weight, in LaTeX."""
         return f"W^{{{self.L}}}_{{{self.j},{self.k}}}"
@@ -99,16 +104,17 @@ def follow(trace: Trace, L: int, j: int, k: int, limit: int = LIMIT) -> WeightPa
     sizes = trace.layer_sizes
     _require(trace, L, j, k)
     n_paths = math.prod(sizes[L + 1 :])
-    gradients = _gradients(trace, L, j, k)
     digits = int(np.finfo(trace.phi[0].dtype).precision)
-    if n_paths > limit:
-        return WeightPaths(L, j, k, n_paths, None, None, gradients, digits)
-    paths = []
-    for units in equations.paths_to(L, j - 1, sizes):
-        factors = (*_factors(trace, units), _input_factor(trace, L, j, k))
-        product = functools.reduce(operator.mul, (factor.value for factor in factors))
-        paths.append(Path(tuple(unit + 1 for unit in units), factors, product))
-    total = float(sum(path.product.sum() for path in paths))
+    with np.errstate(over="ignore", invalid="ignore"):  # as in the trace
+        gradients = _gradients(trace, L, j, k)
+        if n_paths > limit:
+            return WeightPaths(L, j, k, n_paths, None, None, gradients, digits)
+        paths = []
+        for units in equations.paths_to(L, j - 1, sizes):
+            factors = (*_factors(trace, units), _input_factor(trace, L, j, k))
+            product = functools.reduce(operator.mul, (factor.value for factor in factors))
+            paths.append(Path(tuple(unit + 1 for unit in units), factors, product))
+        total = float(sum(path.product.sum() for path in paths))
     return WeightPaths(L, j, k, n_paths, tuple(paths), total, gradients, digits)
 
 

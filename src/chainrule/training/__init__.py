@@ -124,7 +124,9 @@ def choose_engine(task: Task) -> tuple[Engine[Any], str]:
         If the engine or the method is not for this network or these settings.
     """
     settings = task.settings
-    chosen, reason = engines.choose(task.engine, task.architecture, settings.optimizer)
+    watched = task.validation
+    data = task.data if watched is None or watched.dY is None else watched
+    chosen, reason = engines.choose(task.engine, task.architecture, settings.optimizer, data)
     if isinstance(settings.optimizer, FullBatch):
         lbfgs.refuse_unused(settings, task.checkpoint, task.start)
         if settings.optimizer.name == "lm":

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import batches, storage
+from chainrule import storage
+from chainrule.arraylike import row_blocks
 from chainrule.engines import Data, Trainer
 from chainrule.errors import FileFormatError, InputError
 from chainrule.history import History
@@ -148,9 +149,11 @@ def _fingerprint(data: Data | None) -> str:
         return "none"
     X = data.X
     arrays = [X.data, X.indices, X.indptr] if hasattr(X, "tocsr") else [X]
-    arrays += [data.Y] if data.sample_weight is None else [data.Y, data.sample_weight]
+    arrays += [array for array in (data.Y, data.sample_weight, data.dY) if array is not None]
     checksum = 0
     for array in arrays:
-        for rows in batches.row_blocks(array):
+        for rows in row_blocks(array):
             checksum = zlib.crc32(array[rows].tobytes(), checksum)
-    return f"{tuple(data.X.shape)} to {tuple(data.Y.shape)}, checksum {checksum:08x}"
+    derivatives = "" if data.dY is None else f" and derivatives of weight {data.dY_weight:g}"
+    shapes = f"{tuple(data.X.shape)} to {tuple(data.Y.shape)}{derivatives}"
+    return f"{shapes}, checksum {checksum:08x}"

@@ -34,8 +34,7 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
 
     method = settings.optimizer
     assert isinstance(method, LBFGS)
-    # in float64 once, not in every evaluation
-    data = Data(_double(data.X), _double(data.Y), _double(data.sample_weight))
+    data = data.in_double()  # once, not in every evaluation
     history, parameters = monitor.history, monitor.parameters
     double = replace(monitor.architecture, dtype="float64")
     regularization, total_weight = settings.regularization, data.total_weight()
@@ -76,10 +75,6 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
             if history.epochs < settings.epochs:
                 reasons = {0: "converged", 1: "evaluations"}
                 history.stop_reason = reasons.get(result.status, str(result.message))
-
-
-def _double(array: Any) -> Any:
-    return None if array is None else array.astype(np.float64, copy=False)
 
 
 def refuse_unused(settings: Settings, checkpoint: Any, start: Any) -> None:

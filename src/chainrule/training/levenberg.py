@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from chainrule import equations
 from chainrule.architecture import Architecture
-from chainrule.cost import UnitCost
-from chainrule.engines import Data, EpochLoss
+from chainrule.engines import NUMPY, Data, EpochLoss
 from chainrule.errors import InputError
 from chainrule.numerics import Array
 from chainrule.training.monitor import Monitor
@@ -18,7 +15,6 @@ from chainrule.training.settings import Settings
 
 # J^T J holds the square of this many numbers: 200 MB.
 _MOST_PARAMETERS = 5_000
-_BLOCK_ENTRIES = 1 << 22
 _FIRST_DAMPING, _LARGEST_DAMPING = 1e-3, 1e16
 
 
@@ -43,16 +39,16 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
     def objective(at: Array) -> EpochLoss:
         return EpochLoss(monitor.engine.loss(double, at, data), float((l2 * at * at).sum()) / 2)
 
-    # J^T J comes from the equations in NumPy, whatever engine computes the losses.
-    history.engine, history.engine_reason = "numpy", "lm has no other engine yet"
+    # J^T J comes from the NumPy engine, whatever engine computes the losses.
+    if monitor.engine is not NUMPY:
+        history.engine, history.engine_reason = "numpy", "lm has no other engine yet"
     damping, growth = _FIRST_DAMPING, 2.0
     with monitor:
         theta = parameters.astype(np.float64)
         value = sum(objective(theta))
         monitor.require_finite("loss", value)
         for _ in range(settings.epochs):
-            with np.errstate(over="ignore", invalid="ignore"):
-                JJ, Jr = normal_equations(double, theta, data)
+            _, Jr, JJ = NUMPY.normal_equations(double, theta, data)
             JJ[np.diag_indices_from(JJ)] += l2
             gradient = Jr + l2 * theta
             diagonal = np.diag(JJ).copy()
@@ -96,46 +92,6 @@ def refuse_unsuited(architecture: Architecture, settings: Settings) -> None:
             f"lm solves for all parameters at once, at most {_MOST_PARAMETERS:,}, but the network "
             f"has {architecture.n_parameters:,}: take smaller layers, or optimizer='lbfgs'"
         )
-
-
-def normal_equations(architecture: Architecture, theta: Array, data: Data) -> tuple[Array, Array]:
-    """Return J^T J / n and J^T r / n, weighted as C is, from blocks of samples.
-
-    The derivative of output k by W^L is lambda^L (phi^(L-1))^T, with lambda from the pass that
-    starts at omega^l = 1 for output k: one backward pass for each output.
-    """
-    P = architecture.n_parameters
-    JJ, Jr = np.zeros((P, P)), np.zeros(P)
-    weight = np.ones(len(data)) if data.sample_weight is None else data.sample_weight
-    share = weight / weight.sum()
-    size = max(1, _BLOCK_ENTRIES // (P * architecture.n_outputs))
-    for start in range(0, len(data), size):
-        rows = slice(start, start + size)
-        scale = np.sqrt(share[rows])[:, None]
-        for J, residual in _jacobians(architecture, theta, data.rows(rows)):
-            J *= scale
-            JJ += J.T @ J
-            Jr += J.T @ (scale[:, 0] * residual)
-    return JJ, Jr
-
-
-def _jacobians(
-    architecture: Architecture, theta: Array, data: Data
-) -> Iterator[tuple[Array, Array]]:
-    """Yield, for each output, its derivatives by all parameters (n, P) and its residuals (n,)."""
-    W, B, sigma = architecture.for_equations(theta)
-    X = data.X.toarray() if hasattr(data.X, "tocsr") else data.X
-    q = equations.forward(W, B, sigma, X.astype(np.float64).T)
-    for k in range(architecture.n_outputs):
-        cost = UnitCost(architecture.activations[-1], k)
-        equations.lambda_form(q, W, sigma, cost, parameters=False, inputs=False)
-        columns = []
-        for L in range(1, q.l + 1):
-            by_weights = q.lambda_[L].T[:, :, None] * q.phi[L - 1].T[:, None, :]
-            columns.append(by_weights.reshape(len(data), -1))
-            if architecture.bias:
-                columns.append(q.lambda_[L].T)
-        yield np.concatenate(columns, axis=1), q.phi[-1][k] - data.Y[:, k]
 
 
 def _is_weight(architecture: Architecture) -> Array:

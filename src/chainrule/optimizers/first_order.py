@@ -1,25 +1,23 @@
-"""Optimizers: each a pair of functions, `init` and `update`.
+"""First-order optimizers: each a pair of functions, `init` and `update`.
 
 ``init(theta)`` returns the state, arrays by name, that starts at the parameters theta;
 ``update(theta, g, state, eta, t)`` makes step t = 1, 2, ... with the gradient g and the
 learning rate eta, changing theta and the state in place. Everything acts on each entry of
 one flat array, so that an optimizer knows nothing of layers. The equations use the same
 names; a prime marks the new value.
-
-`LBFGS` and `LevenbergMarquardt` have no such step: they see all the data at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, fields
-from numbers import Integral, Real
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.errors import InputError, require_choice
+from chainrule.errors import InputError
 from chainrule.numerics import Array
+from chainrule.optimizers.checking import require_numbers_in_range
 
 State = dict[str, Array]
 
@@ -44,7 +42,7 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         """Check that every number is in its range."""
-        _require_numbers_in_range(self)
+        require_numbers_in_range(self)
 
     @property
     def name(self) -> str:
@@ -67,24 +65,6 @@ class Optimizer:
     def update(self, theta: Array, g: Array, state: State, eta: float, t: int) -> None:
         """Make step `t`, in place."""
         raise TypeError(f"{type(self).__name__} is a base class: define update")
-
-
-_FRACTIONS = ("beta1", "beta2", "momentum", "decay")
-
-
-def _require_numbers_in_range(optimizer: Optimizer | LBFGS) -> None:
-    for item in fields(optimizer):
-        value = getattr(optimizer, item.name)
-        if value is None or isinstance(item.default, bool):
-            continue
-        high = 1 if item.name in _FRACTIONS else np.inf
-        closed = item.name == "momentum"  # at 1 nothing slows it, which still is a method
-        number = isinstance(value, Real) and not isinstance(value, bool)
-        if not (number and (0 <= float(value) < high or (closed and value == high))):
-            raise InputError(
-                f"{item.name} of {type(optimizer).__name__} must be a number in [0, {high}"
-                f"{']' if closed else ')'}, but is {value!r}"
-            )
 
 
 @dataclass(frozen=True)
@@ -336,61 +316,6 @@ class Rprop(Optimizer):
         theta -= np.sign(h) * s
 
 
-@dataclass(frozen=True)
-class FullBatch:
-    """Base class of the methods that see all the data at once, and have no update of one step."""
-
-    name: ClassVar[str]
-    """What ``fit`` takes and histories and errors call it."""
-    whole_batch: ClassVar[bool] = True
-
-
-@dataclass(frozen=True)
-class LBFGS(FullBatch):
-    """L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995, SIAM J. Sci. Comput. 16, 1190-1208), scipy's.
-
-    An epoch is one iteration. Training has converged when no entry of the gradient is larger than
-    `gradient_tolerance`, or when an iteration lowers the objective f (C with its penalty) to f'
-    with f - f' <= `loss_tolerance` max(f, f', 1).
-
-    Parameters
-    ----------
-    gradient_tolerance : float, default 1e-5
-        At least 0.
-    loss_tolerance : float, default 2.2e-9
-        At least 0; ten million times the relative rounding of float64.
-    max_evaluations : int, optional
-        Training ends after the iteration in which C has been evaluated more often than this; by
-        default 20 times the number of epochs, and 20.
-    """
-
-    gradient_tolerance: float = 1e-5
-    loss_tolerance: float = 2.220446049250313e-09
-    max_evaluations: int | None = None
-
-    name = "lbfgs"
-
-    def __post_init__(self) -> None:
-        """Check that every number is in its range."""
-        _require_numbers_in_range(self)
-        most = self.max_evaluations
-        if most is not None and not (isinstance(most, Integral) and most >= 1):
-            raise InputError(
-                "max_evaluations of LBFGS must be a whole number of at least 1, or None, but is "
-                f"{most!r}"
-            )
-
-
-@dataclass(frozen=True)
-class LevenbergMarquardt(FullBatch):
-    """Levenberg-Marquardt (Marquardt 1963), for squared errors and some thousand parameters.
-
-    An epoch is one step.
-    """
-
-    name = "lm"
-
-
 def _one(factors: Callable[..., dict[str, Array]], eta: float, t: int, state: State) -> Any:
     """Return the factors of a single step, as numbers of Python, which keep float32."""
     found = factors(np.array([eta]), np.array([t]), state)
@@ -401,44 +326,3 @@ def _average(mean: Array, value: Array, decay: float) -> None:
     """Move an exponential moving average towards `value`, in place."""
     mean *= decay
     mean += (1 - decay) * value
-
-
-NAMED: dict[str, type[Optimizer]] = {
-    "gradient_descent": GradientDescent,
-    "momentum": Momentum,
-    "rmsprop": RMSprop,
-    "adagrad": Adagrad,
-    "adam": Adam,
-    "adamw": AdamW,
-    "nadam": NAdam,
-    "lion": Lion,
-    "rprop": Rprop,
-}
-ALIASES: dict[str, Callable[..., Optimizer]] = {
-    "sgd": GradientDescent,
-    "nesterov": lambda: Momentum(nesterov=True),
-}
-FULL_BATCH: dict[str, type[FullBatch]] = {kind.name: kind for kind in (LBFGS, LevenbergMarquardt)}
-
-
-def get(
-    optimizer: str | Optimizer | FullBatch | type[Optimizer] | type[FullBatch],
-) -> Optimizer | FullBatch:
-    """Return the optimizer of that name with its defaults, or `optimizer` itself if it is one.
-
-    Raises
-    ------
-    InputError
-        If there is none of that name; the closest is named.
-
-    Examples
-    --------
-    >>> get("momentum")
-    Momentum(learning_rate=None, momentum=0.9, nesterov=False)
-    """
-    if isinstance(optimizer, Optimizer | FullBatch):
-        return optimizer
-    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer | FullBatch):
-        return optimizer()
-    makers: dict[Any, Callable[..., Optimizer | FullBatch]] = {**NAMED, **ALIASES, **FULL_BATCH}
-    return makers[require_choice("optimizer", optimizer, list(makers))]()
