@@ -11,7 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule import optimizers
 from chainrule.errors import InputError
-from chainrule.studio import datasets
+from chainrule.studio import datasets, steps
 from chainrule.studio.session import Session, Settings
 from chainrule.studio.state import State
 from chainrule.studio.workspace import Given, Workspace
@@ -139,6 +139,12 @@ def test_long_runs_keep_few_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     found = session.wait()
     assert found.stride * len(found.losses) == 40
     assert len(found.losses) < 10
+    monkeypatch.undo()
+    session = small_session()
+    session.run(40 * session.steps_per_epoch)
+    every = session.wait()
+    assert found.losses == every.losses[found.stride - 1 :: found.stride]
+    assert found.test_losses == every.test_losses[found.stride - 1 :: found.stride]
 
 
 def test_an_epoch_that_takes_long_is_made_in_parts_and_is_the_same(
@@ -182,6 +188,38 @@ def test_a_step_by_hand_lowers_the_cost_of_its_sample() -> None:
     assert after.loss == pytest.approx(float(items[-1].value), rel=1e-6)
 
 
+def test_training_goes_on_from_a_step_by_hand() -> None:
+    space = Workspace(State(data="wave", learning_rate=0.03, sample=3), Given())
+    net = space.network()
+    trace, _ = space.trace()
+    steps.downhill(net, trace, 0.03)
+    net.fit(space.data.X, space.data.Y, optimizer="adam", learning_rate=0.03, epochs=2, seed=0)
+    space.session._pace = 1e9  # so that epochs are made in one
+    space.take_step()
+    space.session.run(2 * space.session.steps_per_epoch)
+    np.testing.assert_array_equal(space.session.wait().parameters, net.parameters)
+
+
+def test_leaving_the_room_ends_what_has_no_end_alone() -> None:
+    session = small_session()
+    session.run(30)
+    session.rest()
+    assert session.wait().steps == 30
+    session.run()
+    session.rest()
+    assert not session.wait().running
+
+
+def test_a_change_ends_the_training_of_what_was_before() -> None:
+    space = Workspace(State(data="spirals"), Given())
+    before = space.session
+    before.run()
+    space.change(seed=4)
+    assert not before.wait().running
+    assert space.session is not before
+    assert space.network().seed == 4
+
+
 def test_no_step_by_hand_while_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     space = Workspace(State(), Given())
     space.session.run()
@@ -200,6 +238,8 @@ def test_a_change_of_the_network_forgets_steps_by_hand_but_not_the_samples() -> 
     data = space.data
     space.take_step()
     space.change(seed=3)
+    space.session.run(1)
+    space.session.wait()
     assert space.now().taken == ()
     assert space.data is data
     space.change(data="moons")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import io
 import re
@@ -17,6 +18,7 @@ from chainrule.errors import InputError
 from chainrule.studio import datasets, pictures, predictions, uploads, workspace
 from chainrule.studio.state import OUTPUTS, State
 from chainrule.studio.workspace import Given, Workspace
+from tests.studio.spaces import opened
 
 
 @pytest.mark.parametrize("name", datasets.NAMES)
@@ -245,3 +247,70 @@ def test_predicted_against_true_in_the_units_of_the_table() -> None:
     right = predictions._against_truth(data, data.Y_test)
     assert all(abs(x + y - 300) < 0.2 for x, y in points(right))  # on the diagonal
     assert ">1<" in right  # of the target's own unit
+
+
+def pixels(picture: str) -> Any:
+    from PIL import Image
+
+    (data,) = re.findall(r'href="data:image/png;base64,([^"]+)"', picture)
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))), float)
+
+
+def test_a_region_has_its_points_and_its_colours_in_the_same_places() -> None:
+    data = datasets.named("moons")
+
+    def upper_right(X: Any) -> Any:
+        return ((X[:, :1] > 0.3) & (X[:, 1:] > 0.2)).astype(float)
+
+    data = dataclasses.replace(data, Y_test=upper_right(data.X_test))
+    picture = predictions.picture(data, upper_right)
+    image = pixels(picture)
+    blue = image[..., 2] > image[..., 0]
+    places = (np.array(points(picture)) / 300 * len(image)).astype(int)
+    colours = re.findall(r'fill="(#[0-9a-f]{6})" stroke="#fff"', picture)
+    agree = [
+        blue[y, x] == (colour == predictions.COLOURS[1])
+        for (x, y), colour in zip(places, colours, strict=True)
+    ]
+    assert np.mean(agree) > 0.95  # but at the border
+    assert blue[0, -1]
+    assert not blue[-1, -1]
+    assert not blue[0, 0]
+
+
+def test_the_score_is_that_of_the_test_samples() -> None:
+    data = datasets.named("blobs")
+    outputs = data.Y_test.copy()
+    outputs[:10] = outputs[:10][:, [1, 2, 0]]  # ten wrong
+    assert predictions.score(data, outputs) == "90.0% of 100 test samples right"
+    wave = datasets.named("wave")
+    assert "error 0.5 on 100" in predictions.score(wave, wave.Y_test + 0.5)
+
+
+def test_a_confusion_has_true_classes_in_rows() -> None:
+    data = datasets.named("digits")
+    outputs = data.Y_test.copy()
+    threes = np.flatnonzero(data.labels(data.Y_test) == 3)
+    outputs[threes] = np.eye(10)[8]  # all taken for an eight
+    picture = predictions.picture(data, lambda X: outputs)
+    side = 25.0
+    x, y = 40 + 8.5 * side, 10 + 3.5 * side + 4
+    assert f'x="{x:g}" y="{y:g}"' in picture
+    assert re.search(rf'x="{x:g}" y="{y:g}"[^>]*>{len(threes)}<', picture)
+
+
+def test_another_target_is_another_data_set() -> None:
+    space = Workspace(State(data="table", target="kind"), Given(TABLE, "t.csv"))
+    space.change(target="width")
+    assert not space.data.classes
+    space.change(target="colour")
+    assert space.data.classes == ("blue", "green", "red")
+
+
+def test_an_upload_leaves_no_file(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    content = opened(State(data="xor")).saved()
+    uploads.network(content, "m")
+    with pytest.raises(cr.ChainruleError):
+        uploads.network(content[:50], "m")
+    assert list(tmp_path.iterdir()) == []

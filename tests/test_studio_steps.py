@@ -113,9 +113,25 @@ def test_the_lit_part_is_what_the_step_computes() -> None:
     assert lit["rho", 1] == steps.Lit(frozenset({0, 1}), frozenset({1}))
     assert lit["omega", 1].edges == {2}
     assert lit["grad_W", 2].edges == {2}
+    assert lit["W", 2] == steps.Lit(edges=frozenset({2}))
+    assert lit["B", 2] == steps.Lit(units=frozenset({2}))
     picture = pictures.network(trace, items[:2], lit["rho", 1])
     assert picture.count('class="edge lit"') == 6
     assert picture.count('class="unit lit"') == 5
+
+
+@pytest.mark.parametrize(("rate", "told"), [(0.01, "fell"), (1000.0, "did not fall")])
+def test_the_last_step_says_whether_the_cost_fell(rate: float, told: str) -> None:
+    space = Workspace(State(data="wave", learning_rate=rate), Given())
+    assert f"the cost {told}" in space.trace()[1][-1].spoken
+
+
+def test_of_many_entries_some_hundred_are_proved() -> None:
+    net = cr.Network([30, 20, 1], "tanh", dtype="float64")
+    trace = tracing.trace(net, np.linspace(-1, 1, 30)[None], [[1.0]])
+    found = proving.prove(net.architecture, trace, "grad_W", 1)
+    assert (len(found.shown), found.n_left_out) == (400, 200)
+    assert found.worst < 1e-6
 
 
 def test_a_unit_tells_what_has_been_computed_and_nothing_that_has_not() -> None:
