@@ -18,8 +18,8 @@ from chainrule.errors import (
     FileFormatError,
     InputError,
     MissingExtraError,
+    NotWrittenError,
 )
-from chainrule.storage import NotWrittenError
 
 __all__ = ["app", "main"]
 
