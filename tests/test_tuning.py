@@ -15,9 +15,8 @@ import pytest
 
 from chainrule.callbacks import Callback, Progress
 from chainrule.cli import main
-from chainrule.errors import DivergenceError
+from chainrule.errors import DivergenceError, NotWrittenError
 from chainrule.runs.config import TUNED, Config
-from chainrule.storage import NotWrittenError
 from chainrule.tuning import search
 
 DEFAULTS = {name: getattr(Config(), name) for name in TUNED} | {"batch_size": 32}

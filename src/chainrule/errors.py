@@ -15,6 +15,10 @@ class InputError(ChainruleError, ValueError):
     """An argument, an array or a table is not what was asked for."""
 
 
+class NotWrittenError(InputError):
+    """A file cannot be written; what was there before is unchanged."""
+
+
 class DivergenceError(ChainruleError, ArithmeticError, ValueError):
     """Training produced a loss that is not a finite number.
 

@@ -13,15 +13,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from chainrule.errors import FileFormatError, InputError
+from chainrule.errors import FileFormatError, InputError, NotWrittenError
 from chainrule.numerics import Array
 
 FORMAT_VERSION = 1
 _KEY = "chainrule"
-
-
-class NotWrittenError(InputError):
-    """A file cannot be written; what was there before is unchanged."""
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.callbacks import Callback, Progress
-from chainrule.errors import DivergenceError, MissingExtraError
-from chainrule.storage import NotWrittenError
+from chainrule.errors import DivergenceError, MissingExtraError, NotWrittenError
 
 _WIDTHS = (16, 512)
 _STARTUP = 5

@@ -29,9 +29,9 @@ from chainrule.errors import (
     FileFormatError,
     InputError,
     MissingExtraError,
+    NotWrittenError,
     VerificationError,
 )
-from chainrule.storage import NotWrittenError
 
 __all__ = ["app", "main"]
 

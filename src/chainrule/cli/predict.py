@@ -43,7 +43,7 @@ def predict(
     if output is not None:
         require_writable(output, [model, *(Path(name) for name in table)])
     from chainrule import tables
-    from chainrule.storage import NotWrittenError
+    from chainrule.errors import NotWrittenError
     from chainrule.tables.predicting import Predictor
 
     if output is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from chainrule.cli import digits
-from chainrule.cli.console import INTERRUPTED, Display, Stopped, facts, program, say
+from chainrule.cli.console import INTERRUPTED, Stopped, facts, program, say
 from chainrule.errors import DivergenceError, InputError
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ def _say_trial(trial: Trial, best: Trial, metric: Metric) -> None:
 
 def _display(prepared: Prepared, net: Network, n_networks: int) -> Sequence[Callback]:
     """Return what shows the epochs of the first network."""
+    from chainrule.cli.display import Display
     from chainrule.evaluation.metrics import METRICS
     from chainrule.evaluation.model import Model
 
