@@ -268,7 +268,8 @@ def test_command_line_with_the_preprocessing_of_training(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_table(here / "t.csv", scale=1000)  # which the preprocessing takes care of
-    assert main(["train", "t.csv", "--target", "level", "--epochs", "15", "--hidden", "16"]) == 0
+    options = ["--target", "level", "--epochs", "15", "--hidden", "16"]
+    assert main(["train", "t.csv", *options, "-o", "model.safetensors"]) == 0
     capsys.readouterr()
     model = ["diagnose", "model.safetensors", "--data", "t.csv"]
     assert main([*model, "--learning-rate", "0.001"]) == 0
@@ -298,7 +299,8 @@ def test_command_line_misuse(
     here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     write_table(here / "t.csv")
-    main(["train", "t.csv", "--target", "level", "--epochs", "1", "--hidden", "4"])
+    options = ["--target", "level", "--epochs", "1", "--hidden", "4"]
+    main(["train", "t.csv", *options, "-o", "model.safetensors"])
     capsys.readouterr()
     assert main(["diagnose", "model.safetensors", "--data", "t.csv", *arguments]) == 2
     assert message in capsys.readouterr().err

@@ -442,13 +442,13 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_lost(
 ) -> None:
     (tmp_path / "m.safetensors").write_bytes(b"old")
 
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
-
-    program = [sys.executable, "-c", "from chainrule.cli import main; exit(main())", "train"]
+    limited = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000)); "
+        "from chainrule.cli import main; exit(main())"
+    )
     done = subprocess.run(
-        [*program, "t.csv", *QUICK, "-o", output], cwd=tmp_path, capture_output=True, text=True,
-        preexec_fn=limit,
+        [sys.executable, "-c", limited, "train", "t.csv", *QUICK, "-o", output],
+        cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.startswith("error: cannot write ")

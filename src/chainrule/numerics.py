@@ -91,10 +91,11 @@ def sigmoid(x: Array) -> Array:
 
 def softplus(x: Array) -> Array:
     """Return log(1 + exp(x)); its derivative is `sigmoid`."""
-    return np.asarray(np.maximum(x, 0) + _log1p(np.exp(-magnitude(x))))
+    return np.asarray(np.maximum(x, 0) + log1p(np.exp(-magnitude(x))))
 
 
-def _log1p(z: Array) -> Array:
+def log1p(z: Array) -> Array:
+    """Return log(1 + z), also for complex z."""
     if not np.iscomplexobj(z):
         return np.asarray(np.log1p(z))
     # NumPy's own forms 1 + z first, which loses a small z

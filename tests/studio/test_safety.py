@@ -70,7 +70,8 @@ def test_asking_for_the_page_alone_starts_no_training() -> None:
         urllib.request.urlopen(f"{url}/?data=digits&steps=1000000000").close()
     before = int(stat.read_text().rpartition(")")[2].split()[11])
     for _ in range(30):  # while it answers others
-        urllib.request.urlopen(f"{url}/chainrule/math.woff2").close()
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{url}/no/such/page")
     assert int(stat.read_text().rpartition(")")[2].split()[11]) - before < 20
     process.terminate()
     process.wait(timeout=20)

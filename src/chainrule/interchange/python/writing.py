@@ -44,8 +44,8 @@ _EXPRESSIONS = {
     "exponential": "exp(x)",
     "softmax": "softmax(x)",
 }  # fmt: skip
-_NUMERICS = (numerics.magnitude, numerics.exp, numerics.sigmoid, numerics.softplus,
-             numerics.softmax)  # fmt: skip
+_NUMERICS = (numerics.magnitude, numerics.log1p, numerics.exp, numerics.sigmoid,
+             numerics.softplus, numerics.softmax)  # fmt: skip
 _OF_TABLES = (runtime.by_column, runtime.require, runtime.is_missing, runtime.to_number,
               runtime.to_text, runtime.encode, runtime.read_csv)  # fmt: skip
 
@@ -148,10 +148,12 @@ def source(model: Model) -> str:
     functions: list[Callable[..., Any]] = [runtime.array, runtime.outputs]
     if "erfc" in used:
         functions.append(runtime.erfc)
-    # softplus and sigmoid take the magnitude
+    # softplus and sigmoid take the magnitude, softplus log1p too
     wanted = [f for f in _NUMERICS if f"{f.__name__}(x)" in used.replace("np.", "~")]
     if any(f in wanted for f in (numerics.sigmoid, numerics.softplus)):
         wanted.append(numerics.magnitude)
+    if numerics.softplus in wanted:
+        wanted.append(numerics.log1p)
     functions += [f for f in _NUMERICS if f in wanted]
     functions += _OF_TABLES if table else ()
     copied = "\n\n".join(map(_copy, functions))
