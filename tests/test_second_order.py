@@ -135,6 +135,30 @@ def test_levenberg_marquardt_fits_a_smooth_function_to_many_digits() -> None:
     assert all(b < a for a, b in zip(history.loss, history.loss[1:], strict=False))
 
 
+@pytest.mark.parametrize("l2", [0.0, 1e-4])
+def test_levenberg_marquardt_is_the_same_in_both_engines_and_for_every_number_of_threads(
+    l2: float,
+) -> None:
+    X, Y = franke(200)
+    weight = np.random.default_rng(1).uniform(0.5, 2, 200)
+    found = []
+    for engine, n_threads in (("numpy", 1), ("native", 1), ("native", 3)):
+        net = cr.Network([2, 6, 6, 1], activation="tanh", dtype="float64", seed=3)
+        history = net.fit(
+            X, Y, optimizer="lm", epochs=8, l2=l2, sample_weight=weight, engine=engine,
+            n_threads=n_threads,
+        )  # fmt: skip
+        assert history.engine == engine
+        found.append((net.parameters, history.loss))
+    assert np.array_equal(found[1][0], found[2][0])
+    np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-6)
+
+
+def test_levenberg_marquardt_takes_the_native_engine_by_itself() -> None:
+    X, Y = problem()
+    assert network().fit(X, Y, optimizer="lm", epochs=1).engine == "native"
+
+
 def test_levenberg_marquardt_refuses_what_it_cannot_do() -> None:
     X, Y = problem()
     with pytest.raises(cr.InputError, match=r"lm minimises squared_error.*'lbfgs'"):

@@ -19,14 +19,13 @@ from chainrule.optimizers.first_order import (
     Rprop,
     State,
 )
-from chainrule.optimizers.full_batch import LBFGS, Auto, FullBatch, LevenbergMarquardt
+from chainrule.optimizers.full_batch import LBFGS, FullBatch, LevenbergMarquardt
 
 __all__ = [
     "LBFGS",
     "Adagrad",
     "Adam",
     "AdamW",
-    "Auto",
     "FullBatch",
     "GradientDescent",
     "LevenbergMarquardt",
@@ -55,9 +54,7 @@ ALIASES: dict[str, Callable[..., Optimizer]] = {
     "sgd": GradientDescent,
     "nesterov": lambda: Momentum(nesterov=True),
 }
-FULL_BATCH: dict[str, type[FullBatch]] = {
-    kind.name: kind for kind in (LBFGS, LevenbergMarquardt, Auto)
-}
+FULL_BATCH: dict[str, type[FullBatch]] = {kind.name: kind for kind in (LBFGS, LevenbergMarquardt)}
 
 
 def get(

@@ -14,7 +14,7 @@ _FRACTIONS = ("beta1", "beta2", "momentum", "decay")
 
 
 def require_numbers_in_range(optimizer: Any) -> None:
-    """Look at every field of a dataclass that is neither text, a flag nor None.
+    """Look at every field of a dataclass that is neither a flag nor None.
 
     Raises
     ------
@@ -23,7 +23,7 @@ def require_numbers_in_range(optimizer: Any) -> None:
     """
     for item in fields(optimizer):
         value = getattr(optimizer, item.name)
-        if value is None or isinstance(item.default, bool | str):
+        if value is None or isinstance(item.default, bool):
             continue
         high = 1 if item.name in _FRACTIONS else np.inf
         closed = item.name == "momentum"  # at 1 nothing slows it, which still is a method

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.architecture import Architecture
-from chainrule.engines import NUMPY, Data, EpochLoss
+from chainrule.engines import Data, EpochLoss
 from chainrule.errors import InputError
 from chainrule.numerics import Array
 from chainrule.training.monitor import Monitor
@@ -39,16 +39,13 @@ def train(monitor: Monitor, data: Data, settings: Settings) -> None:
     def objective(at: Array) -> EpochLoss:
         return EpochLoss(monitor.engine.loss(double, at, data), float((l2 * at * at).sum()) / 2)
 
-    # J^T J comes from the NumPy engine, whatever engine computes the losses.
-    if monitor.engine is not NUMPY:
-        history.engine, history.engine_reason = "numpy", "lm has no other engine yet"
     damping, growth = _FIRST_DAMPING, 2.0
     with monitor:
         theta = parameters.astype(np.float64)
         value = sum(objective(theta))
         monitor.require_finite("loss", value)
         for _ in range(settings.epochs):
-            _, Jr, JJ = NUMPY.normal_equations(double, theta, data)
+            _, Jr, JJ = monitor.engine.normal_equations(double, theta, data)
             JJ[np.diag_indices_from(JJ)] += l2
             gradient = Jr + l2 * theta
             diagonal = np.diag(JJ).copy()

@@ -107,7 +107,7 @@ def _sklearn_lbfgs(problem: Problem, sample: Sample, seed: int, seconds: float) 
 
     watch = Watch(seconds)
 
-    class Watched(MLPRegressor):  # type: ignore[misc]
+    class Watched(MLPRegressor):  # type: ignore[misc]  # scikit-learn has no types
         def _loss_grad_lbfgs(self, packed: Array, *arguments: Any) -> Any:
             found = super()._loss_grad_lbfgs(packed, *arguments)
             if watch(self._theta()):
@@ -170,7 +170,6 @@ def _jax_adam(problem: Problem, sample: Sample, seed: int, seconds: float) -> Wa
 
 METHODS: dict[str, Callable[[Problem, Sample, int, float], Watch]] = {
     "chainrule lm": _ours("lm"),
-    "chainrule auto": _ours("auto"),
     "chainrule lbfgs": _ours("lbfgs"),
     "plain NumPy lm": _plain,
     "scipy least_squares": _least_squares,
