@@ -17,7 +17,6 @@ from chainrule.evaluation import metrics
 from chainrule.evaluation.metrics import Metric
 from chainrule.evaluation.model import Model
 from chainrule.history import History
-from chainrule.loading import MODEL
 from chainrule.merging import merged
 from chainrule.network import Network
 from chainrule.runs import folder as files
@@ -239,12 +238,6 @@ class Experiment:
         if not self.trials:
             return ""
         return f"Chosen by {len(self.trials)} trials, which are in {files.TUNING}."
-
-    @property
-    def model_path(self) -> Path:
-        """Where the model is in the folder."""
-        assert self.folder is not None
-        return self.folder.path / MODEL
 
 
 def _settings(config: Config, names: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule import batches, training
 from chainrule.diagnosis import data_rules, experiments, layer_rules, training_rules
-from chainrule.diagnosis.evidence import Evidence, settings_of
+from chainrule.diagnosis.evidence import FLAT, Evidence, settings_of
 from chainrule.diagnosis.report import Diagnosis, Finding, LayerRow, distribution
 from chainrule.errors import InputError
 from chainrule.history import History
@@ -182,7 +182,7 @@ def _table(e: Evidence) -> list[LayerRow]:
                     lambda_=distribution(t.lambda_[L], e.n),
                     lambda_norm=norms[L - 1],
                     factor=norms[L - 1] / below if below else None,
-                    flat=None if slopes is None else float((slopes < 0.05).mean()),
+                    flat=None if slopes is None else float((slopes < FLAT).mean()),
                     dead=None if slopes is None else float((slopes < 0.005).all(axis=1).mean()),
                     update=steps[L - 1],
                 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from chainrule.diagnosis.evidence import Evidence, lambda_norms
+from chainrule.diagnosis.evidence import FLAT, Evidence, lambda_norms
 from chainrule.diagnosis.report import Finding
 from chainrule.numerics import Array
 from chainrule.tracing import trace
@@ -120,7 +120,7 @@ def saturated(e: Evidence) -> Iterator[Finding]:
         last = L == e.architecture.n_layers
         if last and (activation.name in e.loss.folded or e.fits):
             continue
-        flat = float((shares < 0.05).mean())
+        flat = float((shares < FLAT).mean())
         large = e.weight_scales[L - 1] > _WEIGHTS_LARGE
         limit = _SATURATED_BY_WEIGHTS if large else _SATURATED
         if e.fits or last:

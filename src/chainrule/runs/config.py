@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,12 +179,6 @@ def read(path: Path) -> dict[str, Any]:
             )
         found[name] = value if wanted != "number" else float(value)
     return found
-
-
-def merge(from_file: Mapping[str, Any], options: Mapping[str, Any]) -> Config:
-    """Return the configuration of a file and of options, which have the last word."""
-    given = {name: value for name, value in options.items() if value not in (None, ())}
-    return Config(**{**from_file, **given})
 
 
 def seconds(text: str) -> float:
